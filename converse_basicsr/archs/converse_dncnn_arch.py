@@ -1,0 +1,48 @@
+"""Converse-DnCNN: Gaussian denoising."""
+
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+
+from ..layers import ConverseBlock
+
+
+@ARCH_REGISTRY.register()
+class ConverseDnCNN(nn.Module):
+    """Converse blocks between two 1x1 convolutions, without a global skip.
+
+    Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
+    defaults are the published network (sigma 25, grayscale).
+
+    Args:
+        num_in_ch (int): Channels of the input. Default: 1.
+        num_out_ch (int): Channels of the output. Default: 1.
+        num_feat (int): Channels of the features. Default: 64.
+        num_block (int): Number of blocks. Default: 20.
+        kernel_size (int): k of the k x k psfs. Default: 7.
+        padding (int | None): Padding of Converse2D; None means k - 1. Default: None.
+        padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant'. Default: 'circular'.
+        eps (float): The least regularisation weight. Default: 1e-5.
+
+    Shape: (N, num_in_ch, H, W) in [0, 1] -> (N, num_out_ch, H, W).
+    """
+
+    def __init__(
+        self,
+        num_in_ch: int = 1,
+        num_out_ch: int = 1,
+        num_feat: int = 64,
+        num_block: int = 20,
+        kernel_size: int = 7,
+        padding: int | None = None,
+        padding_mode: str = "circular",
+        eps: float = 1e-5,
+    ):
+        super().__init__()
+        self.m_head = nn.Sequential(nn.Conv2d(num_in_ch, num_feat, 1))
+        self.m_body = nn.Sequential(
+            *[ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps) for _ in range(num_block)]
+        )
+        self.m_tail = nn.Sequential(nn.Conv2d(num_feat, num_out_ch, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.m_tail(self.m_body(self.m_head(x)))

@@ -1,0 +1,80 @@
+"""Converse-SRResNet: super-resolution."""
+
+import torch.nn.functional as F
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+
+from ..layers import Converse2D, ConverseBlock
+
+STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # upscale: factors of the upsamplers
+
+
+@ARCH_REGISTRY.register()
+class ConverseSRResNet(nn.Module):
+    """Converse blocks, upsampling by Converse2D, and the bilinearly upsampled input as a skip.
+
+    conv_last starts at zero, so that an untrained network is its bilinear skip.
+
+    Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
+    defaults are the published x4 network.
+
+    Args:
+        num_in_ch (int): Channels of the input. Default: 3.
+        num_out_ch (int): Channels of the output; that of the input, or any number if that is 1. Default: 3.
+        num_feat (int): Channels of the features. Default: 64.
+        num_block (int): Number of blocks before the upsamplers. Default: 16.
+        upscale (int): 2, 3, 4 or 8. Default: 4.
+        kernel_size (int): k of the blocks' k x k psfs. Default: 5.
+        padding (int | None): Padding in the blocks; None means k - 1. Default: None.
+        padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant', blocks and upsamplers.
+            Default: 'replicate'.
+        eps (float): The least regularisation weight in the blocks. Default: 1e-5.
+        up_padding (int): Padding in the upsamplers. Default: 2.
+        up_eps (float): The least regularisation weight in the upsamplers. Default: 1e-3.
+
+    Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
+    """
+
+    def __init__(
+        self,
+        num_in_ch: int = 3,
+        num_out_ch: int = 3,
+        num_feat: int = 64,
+        num_block: int = 16,
+        upscale: int = 4,
+        kernel_size: int = 5,
+        padding: int | None = None,
+        padding_mode: str = "replicate",
+        eps: float = 1e-5,
+        up_padding: int = 2,
+        up_eps: float = 1e-3,
+    ):
+        super().__init__()
+        if upscale not in STAGES:
+            raise ValueError(f"upscale must be one of {', '.join(map(str, STAGES))}, got {upscale!r}")
+        if num_in_ch not in (1, num_out_ch):
+            raise ValueError(f"the skip needs num_in_ch 1 or num_out_ch ({num_out_ch}), got {num_in_ch}")
+        self.upscale = upscale
+
+        def block() -> ConverseBlock:
+            return ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps)
+
+        self.conv_first = nn.Conv2d(num_in_ch, num_feat, 1)
+        self.conv_body = nn.Sequential(*[block() for _ in range(num_block)])
+        for i, factor in enumerate(STAGES[upscale], start=1):
+            up = Converse2D(num_feat, num_feat, factor, factor, up_padding, padding_mode, up_eps)
+            self.add_module(f"upconv{i}", block())
+            self.add_module(f"up{i}", up)
+        self.conv_hres = block()
+        self.conv_last = nn.Conv2d(num_feat, num_out_ch, 1, bias=False)
+        nn.init.zeros_(self.conv_last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        feat = F.gelu(self.conv_first(x))
+        feat = self.conv_body(feat)
+        for i in range(1, len(STAGES[self.upscale]) + 1):
+            upconv, up = self.get_submodule(f"upconv{i}"), self.get_submodule(f"up{i}")
+            feat = F.gelu(up(upconv(feat)))
+        feat = F.gelu(self.conv_hres(feat))
+        skip = F.interpolate(x, scale_factor=self.upscale, mode="bilinear", align_corners=False)
+        return self.conv_last(feat) + skip

@@ -1,0 +1,113 @@
+"""Converse-USRNet: deblurring and super-resolution with a known blur kernel."""
+
+import torch
+import torch.nn.functional as F
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+
+from ..layers import ConverseBlock
+from ..ops import converse2d
+from .denoiser import Denoiser
+
+
+class KernelNet(nn.Module):
+    """Embed a blur kernel: (N, 1, k, k) -> (N, num_embed, k, k)."""
+
+    def __init__(self, psf_size: int, num_embed: int, num_hidden: int = 64):
+        super().__init__()
+        self.psf_size = psf_size
+        self.num_embed = num_embed
+        self.fc1 = nn.Linear(psf_size**2, num_hidden)
+        self.fc2 = nn.Linear(num_hidden, num_hidden)
+        self.fc3 = nn.Linear(num_hidden, num_embed * psf_size**2)
+
+    def forward(self, kernel: Tensor) -> Tensor:
+        embedding = F.gelu(self.fc2(F.gelu(self.fc1(kernel.flatten(1)))))
+        return self.fc3(embedding).unflatten(1, (self.num_embed, self.psf_size, self.psf_size))
+
+
+class DataStep(nn.Module):
+    """Converse2D's closed form with a psf per sample and channel; alpha (1, C, 1, 1) sets its weight."""
+
+    def __init__(self, num_feat: int, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.alpha = nn.Parameter(torch.zeros(1, num_feat, 1, 1))
+
+    def forward(self, y: Tensor, psf: Tensor, scale: int) -> Tensor:
+        return converse2d(y, psf, torch.sigmoid(self.alpha - 9.0) + self.eps, scale)
+
+
+@ARCH_REGISTRY.register()
+class ConverseUSRNet(nn.Module):
+    """Unrolled restoration in feature space: data steps conditioned on the kernel, and a shared prior step.
+
+    Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
+    defaults are the published network.
+
+    Args:
+        num_in_ch (int): Channels of the input. Default: 3.
+        num_out_ch (int): Channels of the output. Default: 3.
+        num_feat (int): Channels of the features. Default: 64.
+        num_block (int): Number of blocks of the prior step. Default: 7.
+        num_iterations (int): Number of data and prior steps. Default: 5.
+        kernel_size (int): k of the blocks' k x k psfs. Default: 3.
+        padding (int | None): Padding in the blocks; None means k - 1. Default: None.
+        padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant', in the blocks.
+            Default: 'circular'.
+        eps (float): The least regularisation weight in the blocks. Default: 1e-5.
+        psf_size (int): Side of the blur kernel. Default: 7.
+        num_embed (int): Channels of the embedded kernel. Default: 16.
+        data_eps (float): The least regularisation weight of the data steps. Default: 1e-3.
+    """
+
+    def __init__(
+        self,
+        num_in_ch: int = 3,
+        num_out_ch: int = 3,
+        num_feat: int = 64,
+        num_block: int = 7,
+        num_iterations: int = 5,
+        kernel_size: int = 3,
+        padding: int | None = None,
+        padding_mode: str = "circular",
+        eps: float = 1e-5,
+        psf_size: int = 7,
+        num_embed: int = 16,
+        data_eps: float = 1e-3,
+    ):
+        super().__init__()
+        self.psf_size = psf_size
+        self.conv1 = nn.Conv2d(num_in_ch, num_feat, 1)
+        self.kernelnet = KernelNet(psf_size, num_embed)
+        self.convs = nn.ModuleList([nn.Conv2d(num_embed, num_feat, 1) for _ in range(num_iterations)])
+        self.d = DataStep(num_feat, data_eps)
+        self.p = Denoiser(
+            ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps, residual_gain=True)
+            for _ in range(num_block)
+        )
+        self.conv2 = nn.Conv2d(num_feat, num_out_ch, 1)
+
+    def forward(self, lq: Tensor, kernel: Tensor, scale: int = 1) -> Tensor:
+        """Restore.
+
+        Args:
+            lq: (N, num_in_ch, h, w) in [0, 1], blurred and decimated.
+            kernel: (N, 1, psf_size, psf_size), the blur kernel, sum 1.
+            scale: the decimation factor.
+
+        Returns:
+            (N, num_out_ch, scale*h, scale*w).
+
+        Raises:
+            ValueError: the kernel's shape does not fit.
+        """
+        expected = (lq.shape[0], 1, self.psf_size, self.psf_size)
+        if kernel.shape != expected:
+            raise ValueError(f"kernel must be {expected} for this network and batch, got {tuple(kernel.shape)}")
+        embedding = self.kernelnet(kernel)
+        x = self.conv1(lq)
+        for i, conv in enumerate(self.convs):
+            x = self.d(x, conv(embedding), scale if i == 0 else 1)
+            x = self.p(x)
+        return self.conv2(x)

@@ -1,0 +1,75 @@
+"""Checkpoint files: what level of one holds the weights, and writing that leaves no half of one behind."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .errors import UserError
+
+LEVELS = ("params_ema", "params", "state_dict")
+ATTEMPTS = 3
+
+
+def load_file(path: str | os.PathLike) -> Any:
+    """Load a .pth or .state file onto the CPU, tensors and plain containers only (weights_only).
+
+    Raises:
+        UserError: the file is missing, is not a checkpoint, or holds anything else; names the file.
+    """
+    if not os.path.isfile(path):
+        raise UserError(f"no such checkpoint: {path}")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises half a dozen types for a damaged file
+        raise UserError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
+
+
+def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tuple[str, dict]:
+    """Find the state dict in a loaded file.
+
+    Args:
+        checkpoint: what the file holds: a state dict, or one under a level ('params_ema', 'params', 'state_dict').
+        param_key: the level to prefer; None takes the first of these that is there.
+
+    Returns:
+        Which was taken, in words, and the state dict without 'module.' in front of its keys.
+
+    Raises:
+        UserError: neither a level nor a state dict is found.
+    """
+    if not isinstance(checkpoint, dict):
+        raise UserError(f"a checkpoint must hold a state dict, got {type(checkpoint).__name__}")
+    found = [level for level in (param_key, *LEVELS) if level in checkpoint]
+    state_dict = checkpoint[found[0]] if found else checkpoint
+    if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
+        raise UserError(f"the checkpoint holds no state dict; its keys: {', '.join(map(str, list(checkpoint)[:8]))}")
+    words = f"param key [{found[0]}]" if found else "a bare state dict"
+    return words, {key.removeprefix("module."): value for key, value in state_dict.items()}
+
+
+def save_file(content: Any, path: str | os.PathLike) -> None:
+    """torch.save to a file beside the path, then rename: the path never holds half a checkpoint.
+
+    Raises:
+        UserError: it cannot be written (tried three times); an earlier file at the path stays as it was.
+    """
+    partial = Path(f"{path}.partial")
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            torch.save(content, partial)
+            os.replace(partial, path)
+            return
+        except (OSError, RuntimeError) as error:
+            partial.unlink(missing_ok=True)
+            if attempt == ATTEMPTS:
+                raise UserError(f"cannot write {path}: {error}") from error
+            time.sleep(1)
+
+
+def latest_state(folder: str | os.PathLike) -> str | None:
+    """The training state of the highest iteration in the folder, or None."""
+    states = [path for path in Path(folder).glob("*.state") if path.stem.isdigit()]
+    return str(max(states, key=lambda path: int(path.stem))) if states else None

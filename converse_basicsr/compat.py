@@ -1,0 +1,330 @@
+"""Everything that BasicSR 1.4.2 needs in order to run today: small named patches, each inactive where it is not needed.
+
+``load_basicsr()`` applies them around the import of BasicSR; ``basicsr doctor`` lists them. Nothing outside this
+file replaces anything in another package.
+"""
+
+import importlib.util
+import multiprocessing
+import os
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One adaptation: for which release, why, whether it is needed here, and how it is made."""
+
+    name: str
+    release: str
+    reason: str
+    needed: Callable[[], bool]
+    apply: Callable[[], None]
+
+
+_active: dict[str, bool] = {}  # name of a patch: whether it was needed; empty until BasicSR is loaded
+_keep_alive: list[object] = []  # torch.library definitions last as long as their Library
+
+
+def load_basicsr() -> None:
+    """Import BasicSR with the patches it needs. Safe to call again, and after BasicSR was imported by others."""
+    if _active:
+        return
+    for patch in BEFORE_IMPORT:
+        _apply(patch)
+    import basicsr  # noqa: F401
+
+    for patch in AFTER_IMPORT:
+        _apply(patch)
+
+
+def status() -> list[tuple[Patch, bool]]:
+    """Every patch, and whether it is active (all False before load_basicsr)."""
+    return [(patch, _active.get(patch.name, False)) for patch in (*BEFORE_IMPORT, *AFTER_IMPORT)]
+
+
+def load_in_spawned_worker() -> None:
+    """Apply the patches in a data-loader worker that was spawned: it unpickles BasicSR's datasets next."""
+    if multiprocessing.parent_process() is not None:
+        load_basicsr()
+
+
+def _apply(patch: Patch) -> None:
+    _active[patch.name] = patch.needed()
+    if _active[patch.name]:
+        patch.apply()
+
+
+# --- before BasicSR is imported -------------------------------------------------------------------------------------
+
+
+def _torchvision_ops_missing() -> bool:
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or "torchvision" in sys.modules:
+        return False
+    import torch
+
+    for library in Path(spec.origin).parent.glob("_C*.so"):
+        try:
+            torch.ops.load_library(library)
+        except OSError:
+            return True
+    return False
+
+
+def _define_torchvision_ops() -> None:
+    import torch
+
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _keep_alive.append(library)
+
+
+def _functional_tensor_missing() -> bool:
+    return importlib.util.find_spec("torchvision.transforms.functional_tensor") is None
+
+
+def _alias_functional_tensor() -> None:
+    from torchvision.transforms.functional import rgb_to_grayscale
+
+    module = types.ModuleType("torchvision.transforms.functional_tensor")
+    module.rgb_to_grayscale = rgb_to_grayscale
+    sys.modules[module.__name__] = module
+
+
+def _distutils_missing() -> bool:
+    return importlib.util.find_spec("distutils") is None
+
+
+def _alias_distutils() -> None:
+    from packaging.version import Version
+
+    package, module = types.ModuleType("distutils"), types.ModuleType("distutils.version")
+    package.version, module.LooseVersion = module, Version
+    sys.modules.update({"distutils": package, "distutils.version": module})
+
+
+BEFORE_IMPORT = (
+    Patch(
+        "torchvision_ops",
+        "torchvision >= 0.15",
+        "a CUDA build of torchvision beside a CPU build of torch cannot load its operators; declares nms and qnms",
+        _torchvision_ops_missing,
+        _define_torchvision_ops,
+    ),
+    Patch(
+        "functional_tensor",
+        "torchvision >= 0.17",
+        "torchvision.transforms.functional_tensor is gone; basicsr.data imports rgb_to_grayscale from it",
+        _functional_tensor_missing,
+        _alias_functional_tensor,
+    ),
+    Patch(
+        "distutils",
+        "Python >= 3.12",
+        "distutils is gone; basicsr.archs.arch_util takes LooseVersion from it",
+        _distutils_missing,
+        _alias_distutils,
+    ),
+)
+
+
+# --- after BasicSR is imported --------------------------------------------------------------------------------------
+
+
+def _is_basicsr_1_4() -> bool:
+    from basicsr.version import __version__
+    from packaging.version import Version
+
+    return Version(__version__) <= Version("1.4.2")
+
+
+def _is_basicsr_1_4_without_cuda() -> bool:
+    import torch
+
+    return _is_basicsr_1_4() and not torch.cuda.is_available()
+
+
+def _options_without_cuda() -> None:
+    import basicsr.test
+    import basicsr.train
+    from basicsr.utils.options import parse_options
+
+    def parse_options_without_cuda(root_path, is_train=True):
+        opt, args = parse_options(root_path, is_train)
+        for dataset in opt["datasets"].values():
+            dataset["pin_memory"] = False
+            if dataset.get("prefetch_mode") == "cuda":
+                dataset["prefetch_mode"] = None
+        return opt, args
+
+    basicsr.train.parse_options = parse_options_without_cuda
+    basicsr.test.parse_options = parse_options_without_cuda
+
+
+def _distributed_without_cuda() -> None:
+    import basicsr.utils.options
+    import torch
+    from basicsr.models.base_model import BaseModel
+    from torch.nn.parallel import DistributedDataParallel
+
+    def init_dist(launcher, port=None):
+        if launcher == "slurm":
+            os.environ.update(
+                RANK=os.environ["SLURM_PROCID"],
+                WORLD_SIZE=os.environ["SLURM_NTASKS"],
+                MASTER_PORT=str(port or os.environ.get("MASTER_PORT", 29500)),
+            )
+            os.environ.setdefault("MASTER_ADDR", os.environ.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1"))
+        torch.distributed.init_process_group("gloo")
+
+    def model_to_device(self, net):
+        if not self.opt["dist"]:
+            return net.to(self.device)
+        unused = self.opt.get("find_unused_parameters", False)
+        return DistributedDataParallel(net.to(self.device), find_unused_parameters=unused)
+
+    basicsr.utils.options.init_dist = init_dist
+    BaseModel.model_to_device = model_to_device
+
+
+def _resume_anywhere() -> None:
+    import basicsr.train
+    from basicsr.utils import check_resume
+
+    from .checkpoint import latest_state, load_file
+
+    def load_resume_state(opt):
+        if opt["auto_resume"]:
+            opt["path"]["resume_state"] = latest_state(opt["path"]["training_states"])
+        path = opt["path"].get("resume_state")
+        if path is None:
+            return None
+        state = load_file(path)
+        check_resume(opt, state["iter"])
+        for network in [key for key in opt if key.startswith("network_")]:
+            opt["path"][f"param_key_{network.removeprefix('network_')}"] = "params"
+        return state
+
+    basicsr.train.load_resume_state = load_resume_state
+
+
+def _checkpoint_levels() -> None:
+    from basicsr.models.base_model import BaseModel
+    from basicsr.utils import get_root_logger
+
+    from .checkpoint import load_file, select_state_dict
+
+    def load_network(self, net, load_path, strict=True, param_key="params"):
+        net = self.get_bare_model(net)
+        key, state_dict = select_state_dict(load_file(load_path), param_key)
+        get_root_logger().info(f"Loading {type(net).__name__} from {load_path}, {key}.")
+        self._print_different_keys_loading(net, state_dict, strict)
+        net.load_state_dict(state_dict, strict=strict)
+
+    BaseModel.load_network = load_network
+
+
+def _atomic_save() -> None:
+    from basicsr.models.base_model import BaseModel
+    from basicsr.utils.dist_util import master_only
+
+    from .checkpoint import save_file
+
+    @master_only
+    def save_network(self, net, net_label, current_iter, param_key="params"):
+        nets = net if isinstance(net, list) else [net]
+        keys = param_key if isinstance(param_key, list) else [param_key]
+        levels = {
+            key: {name: value.cpu() for name, value in self.get_bare_model(net).state_dict().items()}
+            for net, key in zip(nets, keys, strict=True)
+        }
+        label = "latest" if current_iter == -1 else current_iter
+        save_file(levels, os.path.join(self.opt["path"]["models"], f"{net_label}_{label}.pth"))
+
+    @master_only
+    def save_training_state(self, epoch, current_iter):
+        if current_iter == -1:
+            return
+        state = {
+            "epoch": epoch,
+            "iter": current_iter,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
+        }
+        save_file(state, os.path.join(self.opt["path"]["training_states"], f"{current_iter}.state"))
+
+    BaseModel.save_network = save_network
+    BaseModel.save_training_state = save_training_state
+
+
+def _lmdb_once_per_process() -> None:
+    import lmdb
+    from basicsr.utils.file_client import FileClient, LmdbBackend
+
+    environments = {}  # (process, real path): an environment may be opened once, and not used across a fork
+
+    class SharedLmdbBackend(LmdbBackend):
+        def __init__(self, db_paths, client_keys="default", readonly=True, lock=False, readahead=False, **options):
+            self.db_paths = [db_paths] if isinstance(db_paths, str) else list(db_paths)
+            client_keys = [client_keys] if isinstance(client_keys, str) else client_keys
+            self._client = {}
+            for client_key, path in zip(client_keys, self.db_paths, strict=True):
+                key = (os.getpid(), os.path.realpath(path))
+                if key not in environments:
+                    environments[key] = lmdb.open(
+                        str(path), readonly=readonly, lock=lock, readahead=readahead, **options
+                    )
+                self._client[client_key] = environments[key]
+
+    FileClient._backends["lmdb"] = SharedLmdbBackend
+
+
+AFTER_IMPORT = (
+    Patch(
+        "options_without_cuda",
+        "basicsr <= 1.4.2",
+        "prefetch_mode: cuda and pin_memory need CUDA; read as none and false where there is none",
+        _is_basicsr_1_4_without_cuda,
+        _options_without_cuda,
+    ),
+    Patch(
+        "distributed_without_cuda",
+        "basicsr <= 1.4.2",
+        "init_dist assumes CUDA and nccl, DistributedDataParallel is given device ids; gloo on CPUs",
+        _is_basicsr_1_4_without_cuda,
+        _distributed_without_cuda,
+    ),
+    Patch(
+        "resume_anywhere",
+        "basicsr <= 1.4.2",
+        "resuming calls torch.cuda.current_device() and searches another folder than training writes to",
+        _is_basicsr_1_4,
+        _resume_anywhere,
+    ),
+    Patch(
+        "checkpoint_levels",
+        "basicsr <= 1.4.2",
+        "a bare state dict ends in KeyError 'params'; params_ema, params, state_dict and bare files are recognised",
+        _is_basicsr_1_4,
+        _checkpoint_levels,
+    ),
+    Patch(
+        "atomic_save",
+        "basicsr <= 1.4.2",
+        "an interrupted save leaves half a checkpoint, a failed one is ignored; written beside, then renamed",
+        _is_basicsr_1_4,
+        _atomic_save,
+    ),
+    Patch(
+        "lmdb_once_per_process",
+        "basicsr <= 1.4.2, lmdb >= 1.0",
+        "the same LMDB for training and validation ends in lmdb.Error 'already open in this process'",
+        _is_basicsr_1_4,
+        _lmdb_once_per_process,
+    ),
+)

@@ -1,0 +1,116 @@
+"""Converse2D as a layer with a learnable psf."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..ops import converse2d
+from ..ops.prior import check_prior
+
+PADDING_MODES = ("circular", "reflect", "replicate", "constant")
+PSF_INITS = ("softmax", "uniform", "gaussian")
+
+
+class Converse2D(nn.Module):
+    """Reverse convolution: pads y, solves for x on the padded torus, and crops.
+
+    In place of a (transposed) depthwise convolution: :func:`converse_basicsr.converse2d` with a psf and a
+    weight lam = sigmoid(bias - 9) + eps per channel, both learned.
+
+    Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025.
+
+    Args:
+        in_channels: C.
+        out_channels: C again: the operator is depthwise.
+        kernel_size: k of the k x k psf.
+        scale: s, the upsampling factor.
+        padding: samples added on all four sides before solving.
+        padding_mode: 'circular', 'reflect', 'replicate' or 'constant' (zeros).
+        eps: the least lam.
+        prior: x0: 'nearest' (the paper's), 'zero', 'bilinear' or 'bicubic' upsampling of y.
+        psf_init: 'softmax' (the paper's: softmax over the taps of a standard normal draw, so non-negative and
+            of sum 1), or, for ablations, 'uniform' U(-1/k, 1/k) or 'gaussian' N(0, 1/k^2).
+
+    Shape: (N, C, h, w) -> (N, C, s*h, s*w).
+
+    Raises:
+        ValueError: an argument does not fit, or the input is too small for the padding.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        scale: int = 1,
+        padding: int = 2,
+        padding_mode: str = "circular",
+        eps: float = 1e-5,
+        prior: str = "nearest",
+        psf_init: str = "softmax",
+    ):
+        super().__init__()
+        if out_channels != in_channels:
+            raise ValueError(f"Converse2D is depthwise: out_channels ({out_channels}) must be {in_channels}")
+        for name, value, least in (("kernel_size", kernel_size, 1), ("scale", scale, 1), ("padding", padding, 0)):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
+        if padding_mode not in PADDING_MODES:
+            raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
+        if psf_init not in PSF_INITS:
+            raise ValueError(f"psf_init must be one of {', '.join(PSF_INITS)}, got {psf_init!r}")
+        if eps <= 0:
+            raise ValueError(f"eps must be > 0, got {eps!r}")
+        check_prior(prior)
+        self.in_channels = in_channels
+        self.kernel_size = kernel_size
+        self.scale = scale
+        self.padding = padding
+        self.padding_mode = padding_mode
+        self.eps = eps
+        self.prior = prior
+        self.psf_init = psf_init
+        self.weight = nn.Parameter(torch.empty(1, in_channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.empty(1, in_channels, 1, 1))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        k = self.kernel_size
+        with torch.no_grad():
+            if self.psf_init == "softmax":
+                self.weight.normal_()
+                self.weight.copy_(self.weight.flatten(2).softmax(-1).unflatten(-1, (k, k)))
+            elif self.psf_init == "uniform":
+                self.weight.uniform_(-1 / k, 1 / k)
+            else:
+                self.weight.normal_(0, 1 / k)
+            self.bias.zero_()
+
+    @property
+    def lam(self) -> Tensor:
+        """The weight of the prior, (1, C, 1, 1)."""
+        return torch.sigmoid(self.bias - 9.0) + self.eps
+
+    def forward(self, y: Tensor, x0: Tensor | None = None) -> Tensor:
+        """Args: y (N, C, h, w); x0 (N, C, s*h, s*w), a prior in place of the one named at construction."""
+        prior = self.prior if x0 is None else self._pad(x0, self.padding * self.scale)
+        x = converse2d(self._pad(y, self.padding), self.weight, self.lam, self.scale, prior)
+        margin = self.padding * self.scale
+        return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
+
+    def _pad(self, x: Tensor, padding: int) -> Tensor:
+        if padding == 0:
+            return x
+        needed = {"circular": padding, "reflect": padding + 1}.get(self.padding_mode, 1)
+        if min(x.shape[-2:]) < needed:
+            raise ValueError(
+                f"an input of {x.shape[-2]}x{x.shape[-1]} is too small for {self.padding_mode} padding of "
+                f"{padding}: at least {needed}x{needed} is needed"
+            )
+        return F.pad(x, (padding,) * 4, self.padding_mode)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, kernel_size={self.kernel_size}, scale={self.scale}, padding={self.padding}, "
+            f"padding_mode={self.padding_mode!r}, eps={self.eps}, prior={self.prior!r}, psf_init={self.psf_init!r}"
+        )

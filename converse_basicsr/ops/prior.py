@@ -1,0 +1,30 @@
+"""The prior x0 that the solution is drawn towards."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PRIORS = ("nearest", "zero", "bilinear", "bicubic")
+
+Prior = Tensor | str
+
+
+def check_prior(x0: Prior) -> None:
+    """Raise ValueError unless x0 is a tensor or one of PRIORS."""
+    if not isinstance(x0, Tensor) and x0 not in PRIORS:
+        raise ValueError(f"prior {x0!r} is not known; it may be one of {', '.join(PRIORS)}, or a tensor")
+
+
+def prior_image(y: Tensor, scale: int, x0: Prior) -> Tensor:
+    """The prior on the fine grid: (N, C, s*h, s*w), by name from y (N, C, h, w) or as the tensor given."""
+    check_prior(x0)
+    if isinstance(x0, Tensor):
+        return x0
+    if x0 == "zero":
+        return y.new_zeros(*y.shape[:-2], y.shape[-2] * scale, y.shape[-1] * scale)
+    if scale == 1:
+        return y
+    if x0 == "nearest":
+        return y.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
+    with torch.autocast(y.device.type, enabled=False):
+        return F.interpolate(y, scale_factor=scale, mode=x0, align_corners=False)
