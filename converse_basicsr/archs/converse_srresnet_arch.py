@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ..layers import Converse2D, ConverseBlock
 
 STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # upscale: factors of the upsamplers
+UP_PADDING = 2  # matters where taps leave their block, which those of factor 2 do not
 
 
 @ARCH_REGISTRY.register()
@@ -29,7 +30,6 @@ class ConverseSRResNet(nn.Module):
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant', blocks and upsamplers.
             Default: 'replicate'.
         eps (float): The least regularisation weight in the blocks. Default: 1e-5.
-        up_padding (int): Padding in the upsamplers. Default: 2.
         up_eps (float): The least regularisation weight in the upsamplers. Default: 1e-3.
 
     Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
@@ -46,7 +46,6 @@ class ConverseSRResNet(nn.Module):
         padding: int | None = None,
         padding_mode: str = "replicate",
         eps: float = 1e-5,
-        up_padding: int = 2,
         up_eps: float = 1e-3,
     ):
         super().__init__()
@@ -62,7 +61,7 @@ class ConverseSRResNet(nn.Module):
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 1)
         self.conv_body = nn.Sequential(*[block() for _ in range(num_block)])
         for i, factor in enumerate(STAGES[upscale], start=1):
-            up = Converse2D(num_feat, num_feat, factor, factor, up_padding, padding_mode, up_eps)
+            up = Converse2D(num_feat, num_feat, factor, factor, UP_PADDING, padding_mode, up_eps)
             self.add_module(f"upconv{i}", block())
             self.add_module(f"up{i}", up)
         self.conv_hres = block()

@@ -72,6 +72,20 @@ def build_demo(root: str | os.PathLike = DEMO_ROOT, force: bool = False) -> bool
     return True
 
 
+def build_demo_if_asked_for(opt: dict) -> None:
+    """Build DEMO_ROOT if the options read from it and it does not exist; no other folder is made up."""
+    roots = [
+        Path(value)
+        for section in (opt.get("datasets") or {}).values()
+        if isinstance(section, dict)
+        for key, value in section.items()
+        if key.startswith("dataroot") and isinstance(value, str)
+    ]
+    if not DEMO_ROOT.exists() and any(DEMO_ROOT in root.parents for root in roots):
+        print(f"{DEMO_ROOT} is absent: making it from the photographs that come with scikit-image", flush=True)
+        build_demo()
+
+
 def _put_in_place(staging: Path, root: Path) -> None:
     if root.exists():
         previous = staging / "previous"

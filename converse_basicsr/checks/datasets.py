@@ -1,0 +1,72 @@
+"""Data sets: their folders, their options, and one sample of each."""
+
+from copy import deepcopy
+from pathlib import Path
+
+from ..errors import UserError
+from .types import check_type
+
+
+def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch: int) -> None:
+    """Build a data set and read its first sample.
+
+    Args:
+        key: its key under datasets.
+        section: its options.
+        phase: 'train', 'val' or 'test'.
+        scale: of the option file, if it has one.
+        batch: how many samples it must give.
+
+    Raises:
+        UserError: a folder is missing, an option is missing, a sample cannot be read, or there are too few.
+    """
+    from basicsr.utils.registry import DATASET_REGISTRY
+
+    where = f"datasets:{key}"
+    if not isinstance(section, dict):
+        raise UserError(f"{where} must hold keys and values, got {section!r}")
+    for name in ("name", "type"):
+        if name not in section:
+            raise UserError(f"the option file has no {where}:{name}")
+    dataset_class = check_type(f"{where}:type", section["type"], DATASET_REGISTRY, "dataset")
+    options = deepcopy(section)
+    options["phase"] = phase
+    if scale is not None:
+        options["scale"] = scale
+    lmdb = (options.get("io_backend") or {}).get("type") == "lmdb"
+    for name in [name for name in options if name.startswith(("dataroot", "meta_info"))]:
+        if isinstance(options[name], str):
+            options[name] = str(_check_path(f"{where}:{name}", options[name], lmdb and name.startswith("dataroot")))
+    try:
+        dataset = dataset_class(options)
+        count = len(dataset)
+        if count > 0:
+            dataset[0]
+    except KeyError as error:
+        raise UserError(f"{where}: {dataset_class.__name__} needs the option {error}") from error
+    except Exception as error:  # whatever a data set may raise over its files, it is the data that must be mended
+        raise UserError(f"{where}: {dataset_class.__name__} cannot read its data: {_one_line(error)}") from error
+    available = count * section.get("dataset_enlarge_ratio", 1) if phase == "train" else count
+    if available < batch:
+        raise UserError(
+            f"{where}: {count} images are fewer than the {batch} of one iteration; lower batch_size_per_gpu, or "
+            "raise dataset_enlarge_ratio to repeat them"
+            if phase == "train"
+            else f"{where}: there are no images in it"
+        )
+
+
+def _check_path(where: str, value: str, lmdb: bool) -> Path:
+    path = Path(value).expanduser()
+    if not path.exists():
+        raise UserError(f"{where}: no such file or folder: {value} (the current directory is {Path.cwd()})")
+    if lmdb and not (path.suffix == ".lmdb" and (path / "meta_info.txt").is_file()):
+        raise UserError(f"{where}: {value} is not an LMDB (a folder *.lmdb with meta_info.txt); for images in a "
+                        "folder write io_backend: type: disk")  # fmt: skip
+    if not lmdb and path.suffix == ".lmdb":
+        raise UserError(f"{where}: {value} is an LMDB; write io_backend: type: lmdb")
+    return path
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(map(str, error.args))}".splitlines()[0]

@@ -1,0 +1,94 @@
+"""Reading an option file: YAML, the values forced on the command line, and the mistakes YAML lets pass."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from ..errors import UserError
+
+# a number to a person, text to YAML 1.1: no dot before the exponent, or no sign in it
+_TEXT_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+
+
+def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
+    """Read an option file and apply ``--force_yml`` entries (``key:sub=value``).
+
+    Raises:
+        UserError: the file is missing, is not YAML or not a mapping, has a key twice or a number that YAML
+            reads as text (each with its line), or an entry of force_yml does not fit.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"no such option file: {path}{_nearby(path)}")
+    text = Path(path).read_text(encoding="utf-8")
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        options = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UserError(f"{path}, line {mark.line + 1}: not valid YAML: {error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(options, dict):
+        raise UserError(f"{path}: an option file must be a mapping of keys to values")
+    for line, message in _mistakes(node, ()):
+        raise UserError(f"{path}, line {line}: {message}")
+    for entry in force_yml:
+        _force(options, entry)
+    return options
+
+
+def _nearby(path: str) -> str:
+    folder = Path(path).parent
+    files = sorted(folder.glob("*.yml")) if folder.is_dir() else []
+    return f" (in {folder}: {', '.join(file.name for file in files)})" if files else ""
+
+
+def _mistakes(node: yaml.Node, keys: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """(line, message) of every key given twice and every number that YAML reads as text."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key.start_mark.line + 1, f"{':'.join((*keys, key.value))} is given twice"
+            seen.add(key.value)
+            yield from _mistakes(value, (*keys, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _mistakes(value, keys)
+    elif node.tag.endswith(":str") and node.style is None and _TEXT_NUMBER.fullmatch(node.value):
+        yield (
+            node.start_mark.line + 1,
+            f"{':'.join(keys)}: YAML reads {node.value} as text; write !!float {node.value}",
+        )
+
+
+def _force(options: dict, entry: str) -> None:
+    """Apply one ``key:sub=value`` as BasicSR does; it cannot make new branches."""
+    from basicsr.utils.options import _postprocess_yml_value
+
+    keys, separator, value = entry.partition("=")
+    *branch, leaf = keys.strip().split(":")
+    if not separator or not leaf or "=" in value:
+        raise UserError(f"--force_yml {entry}: must be key:sub=value")
+    target = options
+    for depth, key in enumerate(branch, start=1):
+        target = target.get(key)
+        if not isinstance(target, dict):
+            raise UserError(f"--force_yml {entry}: the option file has no {':'.join(branch[:depth])} to put it in")
+    value = value.strip()
+    try:
+        target[leaf] = _postprocess_yml_value(value)
+    except (SyntaxError, NameError, ValueError) as error:
+        raise UserError(f"--force_yml {entry}: {value} is not a value") from error
+    if isinstance(target[leaf], str) and _is_number(value):
+        raise UserError(f"--force_yml {entry}: BasicSR would read {value} as text; write {leaf}=!!float{value}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,58 @@
+"""Names of registered classes, and options of their constructors."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+
+from ..errors import UserError
+
+
+def check_type(where: str, name: object, registry: Iterable, kind: str) -> Callable:
+    """The class or function registered by that name.
+
+    Raises:
+        UserError: there is none; gives the nearest names.
+    """
+    known = dict(registry)
+    for candidate in (name, f"{name}_basicsr"):
+        if candidate in known:
+            return known[candidate]
+    raise UserError(f"{where}: no {kind} named {name!r}{_nearest(name, known)}")
+
+
+def check_options(
+    where: str, section: dict, constructor: Callable, given: Iterable[str] = (), also: Iterable[str] = ()
+) -> None:
+    """Check the keys of a section against a constructor's arguments.
+
+    Args:
+        where: the section's place in the option file.
+        section: its keys and values; 'type' is passed over.
+        constructor: a class or function.
+        given: arguments that BasicSR passes itself.
+        also: keys that BasicSR reads itself.
+
+    Raises:
+        UserError: a key is none of the arguments (lists them), or a needed argument is missing.
+    """
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(constructor).parameters.items()
+        if name not in given and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    valid = (*parameters, *also)
+    for key in section:
+        if key != "type" and key not in valid:
+            listed = ", ".join(valid) or "none"
+            raise UserError(f"{where}: {constructor.__name__} has no option {key!r}{_nearest(key, valid)} ({listed})")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in section:
+            raise UserError(f"{where}: {constructor.__name__} needs the option {name!r}")
+
+
+def _nearest(name: object, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(name), known, n=3)
+    if not close:
+        lowered = {candidate.lower(): candidate for candidate in known}
+        close = [lowered[match] for match in difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.4)]
+    return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -1,0 +1,53 @@
+"""The command ``basicsr``: one file a subcommand."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+
+from .. import __version__
+from ..compat import load_in_spawned_worker
+from ..errors import UserError
+from . import data, doctor, run
+
+load_in_spawned_worker()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (sys.argv by default) and return its exit code: 2 for wrong input."""
+    args = build_parser().parse_args(argv)
+    try:
+        return args.command(args)
+    except UserError as error:
+        if args.traceback:
+            traceback.print_exc()
+        print(f"basicsr: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"basicsr: interrupted{args.on_interrupt}", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="basicsr",
+        description="Train and test restoration networks with BasicSR and the Converse networks.",
+        epilog="Start here: basicsr train -opt options/converse_srresnet.yml",
+    )
+    parser.add_argument("--version", action="version", version=f"converse_basicsr {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in (run, data, doctor):
+        module.add_parsers(subparsers)
+    for subparser in _leaves(subparsers):
+        subparser.add_argument("--traceback", action="store_true", help="show where an error came from")
+        subparser.set_defaults(on_interrupt=subparser.get_default("on_interrupt") or "")
+    return parser
+
+
+def _leaves(subparsers: argparse._SubParsersAction) -> list[argparse.ArgumentParser]:
+    """Every subparser that runs a command."""
+    leaves = []
+    for parser in subparsers.choices.values():
+        nested = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        leaves += _leaves(nested[0]) if nested else [parser]
+    return leaves

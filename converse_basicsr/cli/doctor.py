@@ -1,0 +1,102 @@
+"""``basicsr doctor``: what is installed, what is adapted, and whether it can work."""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+PACKAGES = ("torch", "torchvision", "basicsr", "mmengine", "numpy", "opencv-python", "lmdb", "scikit-image")
+OPTIONAL = ("mmengine", "opencv-python")  # opencv-python-headless serves as well
+
+
+def add_parsers(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser("doctor", help="check the installation", description=__doc__.strip())
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    problems: list[str] = []
+    _section("versions", _versions(problems))
+    _section("basicsr", _loading(problems))
+    _section("hardware", _hardware())
+    _section("data", _data(problems))
+    for problem in problems:
+        print(f"problem: {problem}")
+    print("something cannot work" if problems else "all is well")
+    return 1 if problems else 0
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> None:
+    print(title)
+    for name, value in rows:
+        print(f"  {name:<26}{value}")
+
+
+def _versions(problems: list[str]) -> list[tuple[str, str]]:
+    rows = [("python", f"{platform.python_version()} ({sys.executable})")]
+    if not (3, 10) <= sys.version_info[:2] <= (3, 12):
+        problems.append(f"Python {platform.python_version()} is not 3.10, 3.11 or 3.12")
+    for package in PACKAGES:
+        try:
+            rows.append((package, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            rows.append((package, "not installed"))
+            if package not in OPTIONAL:
+                problems.append(f"{package} is not installed")
+    return rows
+
+
+def _loading(problems: list[str]) -> list[tuple[str, str]]:
+    from .. import compat
+
+    try:
+        compat.load_basicsr()
+        import basicsr
+
+        from .. import archs, data, models  # noqa: F401 (registers)
+    except Exception as error:  # whatever it is, this command is there to say it
+        problems.append(f"BasicSR cannot be loaded: {type(error).__name__}: {error}")
+        return [("loaded from", "-")]
+    rows = [("loaded from", str(Path(basicsr.__file__).parent))]
+    for patch, active in compat.status():
+        rows.append((patch.name, f"{'active' if active else 'not needed'}: {patch.reason} ({patch.release})"))
+    return rows
+
+
+def _hardware() -> list[tuple[str, str]]:
+    import torch
+
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return [
+        ("CUDA", f"{torch.version.cuda}: {', '.join(names)}" if names else "none; runs on the CPU"),
+        ("CPU threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores"),
+    ]
+
+
+def _data(problems: list[str]) -> list[tuple[str, str]]:
+    from ..assets import assets_folder
+
+    found = assets_folder()
+    return [
+        ("LMDB", _try_lmdb(problems)),
+        ("embedded data", "datasets/demo" if Path("datasets/demo").is_dir() else "not made yet: basicsr data demo"),
+        ("published weights", str(found) if found else "not found: CONVERSE_ASSETS, ../shared/assets"),
+    ]
+
+
+def _try_lmdb(problems: list[str]) -> str:
+    try:
+        import lmdb
+
+        with tempfile.TemporaryDirectory() as folder, lmdb.open(folder, map_size=2**20) as environment:
+            with environment.begin(write=True) as transaction:
+                transaction.put(b"key", b"value")
+            with environment.begin() as transaction:
+                assert transaction.get(b"key") == b"value"
+    except Exception as error:  # any failure means that LMDB data cannot be used here
+        problems.append(f"LMDB does not work: {type(error).__name__}: {error}")
+        return "does not work"
+    return f"writes and reads (library {'.'.join(map(str, lmdb.version()))})"

@@ -1,0 +1,54 @@
+"""``basicsr train`` and ``basicsr test``: BasicSR's own pipelines, with the plugin registered."""
+
+import argparse
+import os
+import sys
+
+INTERRUPTED = "; what was saved so far is under experiments/, the same command with --auto_resume goes on from there"
+
+
+def add_parsers(subparsers: argparse._SubParsersAction) -> None:
+    for name, is_train, summary in (
+        ("train", True, "train a network from an option file"),
+        ("test", False, "test a trained network from an option file"),
+    ):
+        parser = subparsers.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
+        parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none", help="job launcher")
+        parser.add_argument("--auto_resume", action="store_true", help="go on from the latest saved state")
+        parser.add_argument("--debug", action="store_true", help="log every iteration, validate and save every 8")
+        parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+        parser.add_argument(
+            "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values in place of the file's"
+        )
+        parser.set_defaults(command=run, is_train=is_train, on_interrupt=INTERRUPTED if is_train else "")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..compat import load_basicsr
+
+    load_basicsr()
+    from basicsr.test import test_pipeline
+    from basicsr.train import train_pipeline
+
+    from .. import archs, data, models  # noqa: F401 (registers)
+    from ..checks import check_run, read_options
+    from ..data.demo import build_demo_if_asked_for
+    from ..report import report
+
+    opt = read_options(args.opt, args.force_yml)
+    build_demo_if_asked_for(opt)
+    check_run(opt, args.is_train)
+
+    sys.argv = [f"basicsr {'train' if args.is_train else 'test'}", *_basicsr_arguments(args)]
+    root = os.getcwd()
+    (train_pipeline if args.is_train else test_pipeline)(root)
+    report(opt, root, args.is_train, args.debug)
+    return 0
+
+
+def _basicsr_arguments(args: argparse.Namespace) -> list[str]:
+    """The command line that BasicSR's own parser is to see."""
+    arguments = ["-opt", args.opt, "--launcher", args.launcher, "--local_rank", str(args.local_rank)]
+    arguments += [f"--{flag}" for flag in ("auto_resume", "debug") if getattr(args, flag)]
+    return arguments + (["--force_yml", *args.force_yml] if args.force_yml else [])

@@ -1,0 +1,81 @@
+"""Comparison pictures: the whole image, and zoomed crops of input, baseline, restored and ground truth."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from .report import Row
+
+CROP = 72  # side of the crop, in pixels of the ground truth
+ZOOM = 4
+GAP = 8
+LABEL = 26
+MOST_ROWS = 8
+
+
+def draw_panel(rows: list["Row"], path: Path, baseline: str, network: str) -> None:
+    """Write a PNG with a line for each of the first rows; the crop is where the ground truth has most detail."""
+    lines = [_draw_row(row, baseline, network) for row in rows[:MOST_ROWS]]
+    panel = Image.new("RGB", (max(line.width for line in lines), sum(line.height for line in lines)), "white")
+    top = 0
+    for line in lines:
+        panel.paste(line, (0, top))
+        top += line.height
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.png")
+    panel.save(partial)
+    os.replace(partial, path)
+
+
+def _draw_row(row: "Row", baseline: str, network: str) -> Image.Image:
+    side = min(CROP, *row.gt.shape[:2])
+    top, left = _most_detailed(row.gt, side)
+    views = [("input", row.lq), ("ground truth", row.gt)]
+    views[1:1] = [
+        (f"{title}{_first_metric(metrics)}", image)
+        for title, image, metrics in (
+            (baseline, row.baseline, row.baseline_metrics),
+            (network, row.restored, row.restored_metrics),
+        )
+        if image is not row.lq
+    ]
+    height = side * ZOOM
+    whole = _to_pil(row.gt)
+    ImageDraw.Draw(whole).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=3)
+    whole = whole.resize((round(whole.width * height / whole.height), height), Image.Resampling.LANCZOS)
+    tiles = [(row.name, whole)]
+    for title, image in views:
+        factor = row.gt.shape[0] / image.shape[0]  # the input is smaller than the ground truth
+        box = [round(edge / factor) for edge in (left, top, left + side, top + side)]
+        crop = _to_pil(image).crop(box).resize((height, height), Image.Resampling.NEAREST)
+        tiles.append((title, crop))
+    line = Image.new("RGB", (sum(tile.width + GAP for _, tile in tiles) + GAP, height + LABEL + GAP), "white")
+    draw, x = ImageDraw.Draw(line), GAP
+    for title, tile in tiles:
+        draw.text((x, 4), title, fill="black", font=ImageFont.load_default(16))
+        line.paste(tile, (x, LABEL))
+        x += tile.width + GAP
+    return line
+
+
+def _first_metric(metrics: dict[str, float]) -> str:
+    name, value = next(iter(metrics.items()))
+    return f"  {value:.2f} {'dB' if 'psnr' in name.lower() else name}"
+
+
+def _most_detailed(gt: np.ndarray, side: int) -> tuple[int, int]:
+    """Top left corner of the window with the largest sum of absolute gradients."""
+    gray = gt.reshape(*gt.shape[:2], -1).mean(-1)
+    detail = np.abs(np.gradient(gray)).sum(0)
+    total = np.pad(detail.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    top, left = np.unravel_index(sums.argmax(), sums.shape)
+    return int(top), int(left)
+
+
+def _to_pil(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image[..., ::-1].copy() if image.ndim == 3 else image).convert("RGB")

@@ -1,0 +1,134 @@
+"""The end of a run: every validation image beside its input, in numbers and in a picture."""
+
+import logging
+import os
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from basicsr.data import build_dataset
+from basicsr.metrics import calculate_metric
+from basicsr.models import build_model
+from basicsr.utils import tensor2img
+from basicsr.utils.dist_util import get_dist_info
+from basicsr.utils.matlab_functions import imresize
+from tqdm import tqdm
+
+from .panel import draw_panel
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image: uint8 arrays (H, W, 3) BGR or (H, W), and the metrics of baseline and restored by name."""
+
+    name: str
+    lq: np.ndarray
+    baseline: np.ndarray
+    restored: np.ndarray
+    gt: np.ndarray
+    baseline_metrics: dict[str, float]
+    restored_metrics: dict[str, float]
+
+
+def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
+    """Evaluate the checkpoint that a run has left, print metrics per image and mean, and draw the comparison.
+
+    After training that is net_g_latest.pth (its EMA weights, if it has them), read back from the disk; after a
+    test, the checkpoint that was tested. The baseline is bicubic upsampling, or the input itself where there is no
+    upscaling. Without data sets of pairs or without metrics there is nothing to compare, and nothing is printed.
+
+    Args:
+        opt: options as in the file.
+        root: the folder that holds experiments/ and results/.
+        is_train: whether it was a training run.
+        debug: whether it was one with --debug.
+    """
+    if get_dist_info()[0] != 0 or not (opt.get("val") or {}).get("metrics"):
+        return
+    name = f"debug_{opt['name']}" if debug and not opt["name"].startswith("debug") else opt["name"]
+    folder = Path(root, "experiments" if is_train else "results", name)
+    opt = _test_options(opt, folder / "models" / "net_g_latest.pth" if is_train else None)
+    model = _quietly(build_model, opt)
+    baseline = "bicubic" if opt.get("scale", 1) > 1 else "input"
+    for key, section in opt["datasets"].items():
+        if key.split("_")[0] not in ("val", "test"):
+            continue
+        rows = list(_evaluate(model, section, opt))
+        if rows:
+            panel = folder / f"comparison_{section['name']}.png"
+            draw_panel(rows, panel, baseline, opt["network_g"]["type"])
+            _print_table(rows, section["name"], baseline, opt["network_g"]["type"])
+            print(f"picture     {os.path.relpath(panel, root)}")
+    print(f"checkpoint  {os.path.relpath(opt['path']['pretrain_network_g'], root)}")
+
+
+def _test_options(opt: dict, checkpoint: Path | None) -> dict:
+    opt = deepcopy(opt)
+    opt.update(is_train=False, dist=False, rank=0, world_size=1)
+    if opt["num_gpu"] == "auto":
+        opt["num_gpu"] = torch.cuda.device_count()
+    if checkpoint is not None:
+        opt["path"].update(pretrain_network_g=str(checkpoint), param_key_g="params_ema", strict_load_g=True)
+    return opt
+
+
+def _quietly(build, *args):
+    """Build something without BasicSR's log lines: they were all written during the run."""
+    logger = logging.getLogger("basicsr")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        return build(*args)
+    finally:
+        logger.setLevel(level)
+
+
+def _evaluate(model, section: dict, opt: dict) -> Iterator[Row]:
+    section = {**section, "phase": "val", **({"scale": opt["scale"]} if "scale" in opt else {})}
+    dataset = _quietly(build_dataset, section)
+    if len(dataset) == 0 or not {"lq", "gt"} <= dataset[0].keys():
+        return
+    metrics = opt["val"]["metrics"]
+    for sample in tqdm(torch.utils.data.DataLoader(dataset), desc=f"Report {section['name']}", unit="image"):
+        model.feed_data(sample)
+        model.test()
+        visuals = model.get_current_visuals()
+        lq, restored, gt = (tensor2img(visuals[key]) for key in ("lq", "result", "gt"))
+        baseline = _upsample(lq, opt.get("scale", 1))
+        measured = [
+            {name: calculate_metric({"img": image, "img2": gt}, metric) for name, metric in metrics.items()}
+            for image in (baseline, restored)
+        ]
+        yield Row(Path(sample["lq_path"][0]).stem, lq, baseline, restored, gt, *measured)
+
+
+def _upsample(lq: np.ndarray, scale: int) -> np.ndarray:
+    """MATLAB-style bicubic upsampling of a uint8 image."""
+    if scale == 1:
+        return lq
+    image = imresize(lq.reshape(*lq.shape[:2], -1).astype(np.float32) / 255, scale)
+    return (image.clip(0, 1) * 255).round().astype(np.uint8).reshape(*image.shape[:2], *lq.shape[2:])
+
+
+def _print_table(rows: list[Row], dataset: str, baseline: str, network: str) -> None:
+    names = list(rows[0].restored_metrics)
+    width = max(len("image"), *(len(row.name) for row in rows))
+    column = max(len(baseline), len(network), 10)
+
+    def line(label: str, before: dict[str, float], after: dict[str, float]) -> str:
+        cells = [f"{before[name]:>{column}.4f}  {after[name]:>{column}.4f}  {after[name] - before[name]:>+8.4f}" for name in names]  # fmt: skip # noqa: E501
+        return f"{label:<{width}}  " + "  | ".join(cells)
+
+    def mean(metrics: list[dict[str, float]]) -> dict[str, float]:
+        return {name: float(np.mean([row[name] for row in metrics])) for name in names}
+
+    print(f"\n{dataset}: {', '.join(names)}")
+    print(
+        f"{'image':<{width}}  " + "  | ".join([f"{baseline:>{column}}  {network:>{column}}  {'gain':>8}"] * len(names))
+    )
+    for row in rows:
+        print(line(row.name, row.baseline_metrics, row.restored_metrics))
+    print(line("mean", mean([row.baseline_metrics for row in rows]), mean([row.restored_metrics for row in rows])))

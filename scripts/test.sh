@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Set up if needed, then check and test. Arguments go to pytest: bash scripts/test.sh -k dense_oracle
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash scripts/setup.sh
+.venv/bin/ruff check .
+.venv/bin/ruff format --check .
+.venv/bin/python -m pytest "$@"

@@ -1,0 +1,40 @@
+from setuptools import find_packages, setup
+
+setup(
+    name="converse_basicsr",
+    version="0.1.0",
+    description="Reverse convolution (Converse2D) and the Converse networks as a plugin of BasicSR",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["converse_basicsr", "converse_basicsr.*"]),
+    python_requires=">=3.10,<3.13",
+    install_requires=[
+        "torch>=2.1",
+        "basicsr>=1.4.2",
+        "lmdb",
+        "numpy",
+        "opencv-python",
+        "packaging",
+        "pillow>=10.1",
+        "pyyaml",
+        "scikit-image>=0.20",
+        "tqdm",
+    ],
+    extras_require={
+        "benchmark": ["mmengine>=0.10"],
+        "dev": ["pytest>=8", "ruff>=0.14"],
+    },
+    entry_points={
+        "console_scripts": [
+            "basicsr = converse_basicsr.cli:main",
+            "converse-basicsr = converse_basicsr.cli:main",
+        ]
+    },
+    classifiers=[
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Image Processing",
+    ],
+)

@@ -1,0 +1,151 @@
+"""The networks: published weights, golden outputs, options, and their place in BasicSR's registry."""
+
+import pytest
+import torch
+from basicsr.archs import build_network
+from basicsr.utils.registry import ARCH_REGISTRY
+
+import converse_basicsr.archs  # noqa: F401 (registers)
+
+PUBLISHED = {
+    "converse_dncnn": ("ConverseDnCNN", 796_353),
+    "converse_srresnet": ("ConverseSRResNet", 699_072),
+    "converse_usrnet": ("ConverseUSRNet", 307_987),
+    "conversenet": ("ConverseNet", 243_267),
+}
+NAMES = [name for name, _ in PUBLISHED.values()]
+TINY = {"num_feat": 4, "num_block": 2}
+
+
+@pytest.mark.parametrize(("arch", "count"), PUBLISHED.values())
+def test_defaults_are_the_published_size(arch, count):
+    assert sum(parameter.numel() for parameter in build_network({"type": arch}).parameters()) == count
+
+
+@pytest.mark.parametrize("file", [*PUBLISHED, "converse_usrnet_x2"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_published_weights_reproduce_the_golden_output(assets, golden, file, dtype):
+    weights = file.removesuffix("_x2")
+    network = build_network({"type": PUBLISHED[weights][0]}).to(dtype).eval()
+    state_dict = torch.load(assets / "weights" / f"{weights}.pth", weights_only=True)
+    network.load_state_dict(state_dict, strict=True)
+    tensors = golden(file)
+    inputs = [tensors["x"].to(dtype)]
+    if "kernel" in tensors:
+        inputs += [tensors["kernel"].to(dtype), int(tensors["scale"])]
+    with torch.no_grad():
+        difference = (network(*inputs).double() - tensors["y"]).abs().max().item()
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-6 if "usrnet" in file else 1e-9
+    assert difference <= tolerance
+
+
+@pytest.mark.parametrize("file", PUBLISHED)
+def test_state_dict_keys_and_shapes(assets, file):
+    listed, current = {}, None
+    for line in (assets / "golden/state_dict_keys.txt").read_text().splitlines():
+        if line.startswith("##"):
+            current = listed.setdefault(line.split("weights/")[1].split(".pth")[0], {})
+        elif line.strip():
+            key, shape = line.split("\t")
+            current[key] = shape
+    network = build_network({"type": PUBLISHED[file][0]})
+    assert {key: str(tuple(value.shape)) for key, value in network.state_dict().items()} == listed[file]
+
+
+def run_network(name, **options):
+    torch.manual_seed(0)
+    network = ARCH_REGISTRY.get(name)(**{**TINY, **options}).double()
+    for parameter in network.parameters():  # among them those that start at zero and would hide what is behind them
+        torch.nn.init.normal_(parameter, std=0.2) if not parameter.any() else None
+    generator = torch.Generator().manual_seed(1)
+    channels = options.get("num_in_ch", 1 if name == "ConverseDnCNN" else 3)
+    inputs = [torch.rand(1, channels, 9, 8, generator=generator, dtype=torch.float64)]
+    if name == "ConverseUSRNet":
+        size = options.get("psf_size", 7)
+        kernel = torch.rand(1, 1, size, size, generator=generator, dtype=torch.float64)
+        inputs += [kernel / kernel.sum(), 2]
+    return network(*inputs)
+
+
+BLOCK_OPTIONS = [
+    {"num_feat": 6},
+    {"num_block": 3},
+    {"kernel_size": 4},
+    {"padding": 1},
+    {"padding_mode": "reflect"},
+    {"eps": 0.5},
+]
+OWN_OPTIONS = {
+    "ConverseDnCNN": [{"num_in_ch": 3}, {"num_out_ch": 3}],
+    "ConverseSRResNet": [
+        {"num_in_ch": 1},
+        {"num_in_ch": 1, "num_out_ch": 1},
+        {"upscale": 2},
+        {"upscale": 3},
+        {"upscale": 8},
+        {"up_eps": 0.5},
+    ],
+    "ConverseNet": [{"num_in_ch": 1}, {"num_out_ch": 1}, {"num_iterations": 2}],
+    "ConverseUSRNet": [
+        {"num_in_ch": 1},
+        {"num_out_ch": 1},
+        {"num_iterations": 2},
+        {"psf_size": 5},
+        {"num_embed": 8},
+        {"data_eps": 0.5},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [(name, option) for name in NAMES for option in BLOCK_OPTIONS + OWN_OPTIONS[name]],
+    ids=str,
+)
+def test_every_option_changes_the_network(name, changed):
+    before, after = run_network(name), run_network(name, **changed)
+    assert torch.isfinite(after).all()
+    assert before.shape != after.shape or (before - after).abs().max() > 1e-7
+
+
+@pytest.mark.parametrize("upscale", [2, 3, 4, 8])
+def test_srresnet_upscales_and_starts_as_its_bilinear_skip(upscale):
+    network = ARCH_REGISTRY.get("ConverseSRResNet")(**TINY, upscale=upscale)
+    x = torch.rand(2, 3, 7, 6)
+    expected = torch.nn.functional.interpolate(x, scale_factor=upscale, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(network(x), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_is_trained(name):
+    torch.manual_seed(0)
+    network = ARCH_REGISTRY.get(name)(**TINY)
+    with torch.no_grad():
+        for parameter in network.parameters():  # a psf of sum 1 makes x0 the solution, whatever lam
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    inputs = [torch.rand(2, 1 if name == "ConverseDnCNN" else 3, 8, 9)]
+    if name == "ConverseUSRNet":
+        inputs += [torch.full((2, 1, 7, 7), 1 / 49)]
+    network(*inputs).square().mean().backward()
+    still = [key for key, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    assert still == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"upscale": 5}, "upscale must be one of 2, 3, 4, 8, got 5"),
+        ({"num_in_ch": 4}, r"the skip needs num_in_ch 1 or num_out_ch \(3\), got 4"),
+    ],
+)
+def test_srresnet_errors_name_the_value(options, message):
+    with pytest.raises(ValueError, match=message):
+        ARCH_REGISTRY.get("ConverseSRResNet")(**options)
+
+
+def test_usrnet_names_a_kernel_that_does_not_fit():
+    network = ARCH_REGISTRY.get("ConverseUSRNet")(**TINY)
+    with pytest.raises(
+        ValueError, match=r"kernel must be \(2, 1, 7, 7\) for this network and batch, got \(2, 1, 5, 5\)"
+    ):
+        network(torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 5, 5))
