@@ -1,10 +1,12 @@
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 setup(
     name="converse_basicsr",
     version="0.1.0",
     description="Reverse convolution (Converse2D) and the Converse networks as a plugin of BasicSR",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["converse_basicsr", "converse_basicsr.*"]),

@@ -61,6 +61,10 @@ def _apply(patch: Patch) -> None:
 # --- before BasicSR is imported -------------------------------------------------------------------------------------
 
 
+def _is_missing(module: str) -> bool:
+    return module not in sys.modules and importlib.util.find_spec(module) is None
+
+
 def _torchvision_ops_missing() -> bool:
     spec = importlib.util.find_spec("torchvision")
     if spec is None or "torchvision" in sys.modules:
@@ -85,7 +89,7 @@ def _define_torchvision_ops() -> None:
 
 
 def _functional_tensor_missing() -> bool:
-    return importlib.util.find_spec("torchvision.transforms.functional_tensor") is None
+    return _is_missing("torchvision.transforms.functional_tensor")
 
 
 def _alias_functional_tensor() -> None:
@@ -97,7 +101,7 @@ def _alias_functional_tensor() -> None:
 
 
 def _distutils_missing() -> bool:
-    return importlib.util.find_spec("distutils") is None
+    return _is_missing("distutils")
 
 
 def _alias_distutils() -> None:
@@ -266,20 +270,25 @@ def _lmdb_once_per_process() -> None:
     import lmdb
     from basicsr.utils.file_client import FileClient, LmdbBackend
 
-    environments = {}  # (process, real path): an environment may be opened once, and not used across a fork
+    environments = {}  # (process, real path): open environment
+
+    def environment(path, **options):
+        key = (os.getpid(), os.path.realpath(path))
+        for inherited in [other for other in environments if other[0] != key[0]]:
+            environments.pop(inherited).close()  # opened before a fork: of no use here, yet "already open"
+        if key not in environments:
+            environments[key] = lmdb.open(str(path), **options)
+        return environments[key]
 
     class SharedLmdbBackend(LmdbBackend):
         def __init__(self, db_paths, client_keys="default", readonly=True, lock=False, readahead=False, **options):
             self.db_paths = [db_paths] if isinstance(db_paths, str) else list(db_paths)
             client_keys = [client_keys] if isinstance(client_keys, str) else client_keys
-            self._client = {}
-            for client_key, path in zip(client_keys, self.db_paths, strict=True):
-                key = (os.getpid(), os.path.realpath(path))
-                if key not in environments:
-                    environments[key] = lmdb.open(
-                        str(path), readonly=readonly, lock=lock, readahead=readahead, **options
-                    )
-                self._client[client_key] = environments[key]
+            options.update(readonly=readonly, lock=lock, readahead=readahead)
+            self._client = {
+                client_key: environment(path, **options)
+                for client_key, path in zip(client_keys, self.db_paths, strict=True)
+            }
 
     FileClient._backends["lmdb"] = SharedLmdbBackend
 

@@ -18,8 +18,13 @@ MOST_ROWS = 8
 
 
 def draw_panel(rows: list["Row"], path: Path, baseline: str, network: str) -> None:
-    """Write a PNG with a line for each of the first rows; the crop is where the ground truth has most detail."""
-    lines = [_draw_row(row, baseline, network) for row in rows[:MOST_ROWS]]
+    """Write a PNG with a line for each of the first rows.
+
+    The crop is where the baseline has the strongest edges: structure that the input still shows.
+    """
+    rows = rows[:MOST_ROWS]
+    whole_width = max(round(row.gt.shape[1] * CROP * ZOOM / row.gt.shape[0]) for row in rows)
+    lines = [_draw_row(row, baseline, network, whole_width) for row in rows]
     panel = Image.new("RGB", (max(line.width for line in lines), sum(line.height for line in lines)), "white")
     top = 0
     for line in lines:
@@ -31,9 +36,9 @@ def draw_panel(rows: list["Row"], path: Path, baseline: str, network: str) -> No
     os.replace(partial, path)
 
 
-def _draw_row(row: "Row", baseline: str, network: str) -> Image.Image:
+def _draw_row(row: "Row", baseline: str, network: str, whole_width: int) -> Image.Image:
     side = min(CROP, *row.gt.shape[:2])
-    top, left = _most_detailed(row.gt, side)
+    top, left = _strongest_edges(row.baseline, side)
     views = [("input", row.lq), ("ground truth", row.gt)]
     views[1:1] = [
         (f"{title}{_first_metric(metrics)}", image)
@@ -47,7 +52,9 @@ def _draw_row(row: "Row", baseline: str, network: str) -> Image.Image:
     whole = _to_pil(row.gt)
     ImageDraw.Draw(whole).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=3)
     whole = whole.resize((round(whole.width * height / whole.height), height), Image.Resampling.LANCZOS)
-    tiles = [(row.name, whole)]
+    column = Image.new("RGB", (max(whole_width, whole.width), height), "white")
+    column.paste(whole)
+    tiles = [(row.name, column)]
     for title, image in views:
         factor = row.gt.shape[0] / image.shape[0]  # the input is smaller than the ground truth
         box = [round(edge / factor) for edge in (left, top, left + side, top + side)]
@@ -67,11 +74,11 @@ def _first_metric(metrics: dict[str, float]) -> str:
     return f"  {value:.2f} {'dB' if 'psnr' in name.lower() else name}"
 
 
-def _most_detailed(gt: np.ndarray, side: int) -> tuple[int, int]:
-    """Top left corner of the window with the largest sum of absolute gradients."""
-    gray = gt.reshape(*gt.shape[:2], -1).mean(-1)
-    detail = np.abs(np.gradient(gray)).sum(0)
-    total = np.pad(detail.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+def _strongest_edges(image: np.ndarray, side: int) -> tuple[int, int]:
+    """Top left corner of the window with the largest sum of squared gradients."""
+    gray = image.reshape(*image.shape[:2], -1).mean(-1)
+    edges = np.square(np.gradient(gray)).sum(0)
+    total = np.pad(edges.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
     top, left = np.unravel_index(sums.argmax(), sums.shape)
     return int(top), int(left)

@@ -56,7 +56,7 @@ def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
     for key, section in opt["datasets"].items():
         if key.split("_")[0] not in ("val", "test"):
             continue
-        rows = list(_evaluate(model, section, opt))
+        rows = sorted(_evaluate(model, section, opt), key=lambda row: row.name)
         if rows:
             panel = folder / f"comparison_{section['name']}.png"
             draw_panel(rows, panel, baseline, opt["network_g"]["type"])
@@ -118,17 +118,18 @@ def _print_table(rows: list[Row], dataset: str, baseline: str, network: str) -> 
     width = max(len("image"), *(len(row.name) for row in rows))
     column = max(len(baseline), len(network), 10)
 
-    def line(label: str, before: dict[str, float], after: dict[str, float]) -> str:
-        cells = [f"{before[name]:>{column}.4f}  {after[name]:>{column}.4f}  {after[name] - before[name]:>+8.4f}" for name in names]  # fmt: skip # noqa: E501
-        return f"{label:<{width}}  " + "  | ".join(cells)
+    def line(label: str, cells: list[str]) -> str:
+        return f"{label:<{width}}  {'  | '.join(cells)}"
 
-    def mean(metrics: list[dict[str, float]]) -> dict[str, float]:
-        return {name: float(np.mean([row[name] for row in metrics])) for name in names}
+    def cell(before: float, after: float) -> str:
+        return f"{before:>{column}.4f}  {after:>{column}.4f}  {after - before:>+8.4f}"
 
+    def mean(metrics: list[dict[str, float]], name: str) -> float:
+        return float(np.mean([values[name] for values in metrics]))
+
+    before, after = [row.baseline_metrics for row in rows], [row.restored_metrics for row in rows]
     print(f"\n{dataset}: {', '.join(names)}")
-    print(
-        f"{'image':<{width}}  " + "  | ".join([f"{baseline:>{column}}  {network:>{column}}  {'gain':>8}"] * len(names))
-    )
-    for row in rows:
-        print(line(row.name, row.baseline_metrics, row.restored_metrics))
-    print(line("mean", mean([row.baseline_metrics for row in rows]), mean([row.restored_metrics for row in rows])))
+    print(line("image", [f"{baseline:>{column}}  {network:>{column}}  {'gain':>8}"] * len(names)))
+    for row, old, new in zip(rows, before, after, strict=True):
+        print(line(row.name, [cell(old[name], new[name]) for name in names]))
+    print(line("mean", [cell(mean(before, name), mean(after, name)) for name in names]))

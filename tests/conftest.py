@@ -1,4 +1,4 @@
-"""Fixtures: the assets, which are not part of the repository, and a thread count that does not vary."""
+"""Fixtures: the assets, which are not part of the repository, and folders."""
 
 from pathlib import Path
 
@@ -7,6 +7,9 @@ import pytest
 import torch
 
 from converse_basicsr.assets import assets_folder
+from converse_basicsr.compat import load_basicsr
+
+load_basicsr()  # the tests may import basicsr in any order after this
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -145,7 +145,5 @@ def test_srresnet_errors_name_the_value(options, message):
 
 def test_usrnet_names_a_kernel_that_does_not_fit():
     network = ARCH_REGISTRY.get("ConverseUSRNet")(**TINY)
-    with pytest.raises(
-        ValueError, match=r"kernel must be \(2, 1, 7, 7\) for this network and batch, got \(2, 1, 5, 5\)"
-    ):
+    with pytest.raises(ValueError, match=r"kernel must be \(2, 1, 7, 7\) for .* got \(2, 1, 5, 5\)"):
         network(torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 5, 5))

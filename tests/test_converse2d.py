@@ -206,7 +206,7 @@ def test_autocast_changes_nothing(prior):
     [
         (
             {"y": torch.zeros(3, 4, 5)},
-            r"y must be a floating-point \(N, C, h, w\) tensor, got torch.float32 \(3, 4, 5\)",
+            r"y must be .* \(N, C, h, w\) tensor, got torch.float32 \(3, 4, 5\)",
         ),
         ({"y": torch.zeros(2, 3, 4, 5, dtype=torch.int64)}, "got torch.int64"),
         ({"psf": torch.zeros(2, 4, 3, 3)}, r"psf must be \(1 or 2, 1 or 3, kh, kw\).*got \(2, 4, 3, 3\)"),

@@ -37,15 +37,17 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch:
     for name in [name for name in options if name.startswith(("dataroot", "meta_info"))]:
         if isinstance(options[name], str):
             options[name] = str(_check_path(f"{where}:{name}", options[name], lmdb and name.startswith("dataroot")))
+    reading = "its files"
     try:
         dataset = dataset_class(options)
         count = len(dataset)
         if count > 0:
+            reading = f"its first sample {_files(dataset)}"
             dataset[0]
     except KeyError as error:
         raise UserError(f"{where}: {dataset_class.__name__} needs the option {error}") from error
     except Exception as error:  # whatever a data set may raise over its files, it is the data that must be mended
-        raise UserError(f"{where}: {dataset_class.__name__} cannot read its data: {_one_line(error)}") from error
+        raise UserError(f"{where}: {dataset_class.__name__} cannot read {reading}: {_one_line(error)}") from error
     available = count * section.get("dataset_enlarge_ratio", 1) if phase == "train" else count
     if available < batch:
         raise UserError(
@@ -68,5 +70,13 @@ def _check_path(where: str, value: str, lmdb: bool) -> Path:
     return path
 
 
+def _files(dataset: object) -> str:
+    """The files of the first sample, of a data set that keeps them as BasicSR's do."""
+    first = next(iter(getattr(dataset, "paths", None) or [""]))
+    return f"({', '.join(map(str, first.values() if isinstance(first, dict) else [first]))})"
+
+
 def _one_line(error: Exception) -> str:
+    if isinstance(error, AttributeError) and "NoneType" in str(error):
+        return "OpenCV finds no image in it"  # cv2.imdecode returns None, and BasicSR goes on with that
     return f"{type(error).__name__}: {' '.join(map(str, error.args))}".splitlines()[0]

@@ -13,7 +13,7 @@ def check_type(where: str, name: object, registry: Iterable, kind: str) -> Calla
     Raises:
         UserError: there is none; gives the nearest names.
     """
-    known = dict(registry)
+    known = {known_name: entry for known_name, entry in registry}  # noqa: C416 (a Registry is no mapping)
     for candidate in (name, f"{name}_basicsr"):
         if candidate in known:
             return known[candidate]

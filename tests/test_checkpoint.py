@@ -1,0 +1,81 @@
+"""Checkpoint files: levels, damage, and saves that fail."""
+
+import pytest
+import torch
+
+from converse_basicsr import checkpoint
+from converse_basicsr.checkpoint import latest_state, load_file, save_file, select_state_dict
+from converse_basicsr.errors import UserError
+
+BARE = {"a.weight": torch.ones(2), "b": torch.zeros(1)}
+EMA = {"a.weight": torch.full((2,), 3.0), "b": torch.zeros(1)}
+
+
+@pytest.mark.parametrize(
+    ("file", "param_key", "words", "value"),
+    [
+        (BARE, None, "a bare state dict", 1),
+        (BARE, "params", "a bare state dict", 1),
+        ({"params": BARE, "params_ema": EMA}, "params", "param key [params]", 1),
+        ({"params": BARE, "params_ema": EMA}, "params_ema", "param key [params_ema]", 3),
+        ({"params": BARE, "params_ema": EMA}, None, "param key [params_ema]", 3),
+        ({"params": BARE}, "params_ema", "param key [params]", 1),
+        ({"state_dict": BARE}, "params", "param key [state_dict]", 1),
+        ({"mine": BARE, "params": EMA}, "mine", "param key [mine]", 1),
+    ],
+)
+def test_levels_are_recognised(file, param_key, words, value):
+    found, state_dict = select_state_dict(file, param_key)
+    assert found == words
+    assert state_dict["a.weight"][0] == value
+
+
+def test_module_prefix_is_taken_off():
+    assert list(select_state_dict({"module.a": torch.ones(1)})[1]) == ["a"]
+
+
+@pytest.mark.parametrize("file", [{}, {"epoch": 3}, {"params": {}}, {"params": {"a": 1}}])
+def test_no_state_dict_is_named(file):
+    with pytest.raises(UserError, match="holds no state dict"):
+        select_state_dict(file)
+
+
+def test_missing_and_damaged_files_are_named(tmp_path):
+    with pytest.raises(UserError, match=f"no such checkpoint: {tmp_path}/none.pth"):
+        load_file(tmp_path / "none.pth")
+    (tmp_path / "text.pth").write_text("not a checkpoint")
+    with pytest.raises(UserError, match="text.pth is not a readable checkpoint"):
+        load_file(tmp_path / "text.pth")
+
+
+class Unsafe:
+    pass
+
+
+def test_anything_but_tensors_and_containers_is_refused(tmp_path):
+    torch.save({"params": Unsafe()}, tmp_path / "unsafe.pth")
+    with pytest.raises(UserError, match="unsafe.pth is not a readable checkpoint"):
+        load_file(tmp_path / "unsafe.pth")
+
+
+def test_a_failed_save_keeps_the_earlier_file(tmp_path, monkeypatch):
+    path = tmp_path / "net.pth"
+    save_file({"params": BARE}, path)
+
+    def save_half(content, target):
+        target.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(checkpoint.torch, "save", save_half)
+    monkeypatch.setattr(checkpoint.time, "sleep", lambda seconds: None)
+    with pytest.raises(UserError, match="cannot write .*net.pth: no space left"):
+        save_file({"params": EMA}, path)
+    assert torch.equal(load_file(path)["params"]["a.weight"], BARE["a.weight"])
+    assert [file.name for file in tmp_path.iterdir()] == ["net.pth"]
+
+
+def test_latest_state_is_the_highest_number(tmp_path):
+    assert latest_state(tmp_path / "absent") is None
+    for name in ("9.state", "100.state", "20.state", "latest.state", "100.state.partial"):
+        (tmp_path / name).touch()
+    assert latest_state(tmp_path) == str(tmp_path / "100.state")

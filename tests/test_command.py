@@ -1,0 +1,136 @@
+"""The real command in a subprocess: train, resume, test; help, doctor and the embedded data."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import options, write_images, write_options
+
+from converse_basicsr import __version__
+
+SCRIPT = Path(sys.executable).with_name("basicsr")
+
+
+def run(*arguments, code=0, env=None) -> str:
+    """Run the command and return what it printed."""
+    result = subprocess.run(
+        [sys.executable, "-m", "converse_basicsr", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **(env or {})},
+    )
+    assert result.returncode == code, result.stdout
+    return result.stdout
+
+
+def test_train_resume_and_test(in_tmp):
+    write_images(in_tmp / "data")
+    write_options(in_tmp / "tiny.yml", logger__use_tb_logger=True, datasets__train__num_worker_per_gpu=1)
+    printed = run("train", "-opt", "tiny.yml")
+    assert "iter:       2" in printed and "[eta: " in printed
+    assert re.search(r"^mean +\d+\.\d+ +\d+\.\d+", printed, re.MULTILINE)
+    folder = in_tmp / "experiments/tiny"
+    assert (folder / "comparison_tiny_val.png").is_file()
+    checkpoint = torch.load(folder / "models/net_g_latest.pth", weights_only=True)
+    assert list(checkpoint) == ["params", "params_ema"]
+    assert list((in_tmp / "tb_logger/tiny").iterdir())
+
+    printed = run("train", "-opt", "tiny.yml", "--auto_resume", "--force_yml", "train:total_iter=4")
+    assert re.search(r"Resuming training from epoch: \d+, iter: 2\.", printed)
+    assert "iter:       3" in printed and "iter:       1," not in printed
+    assert (folder / "models/net_g_4.pth").is_file()
+    assert [path.name for path in (in_tmp / "experiments").iterdir()] == ["tiny"]  # nothing archived
+
+    write_options(
+        in_tmp / "test.yml",
+        name="tiny_test",
+        datasets={"test_1": options()["datasets"]["val"]},
+        path={"pretrain_network_g": "experiments/tiny/models/net_g_latest.pth", "param_key_g": "params_ema"},
+        val={**options()["val"], "save_img": True, "suffix": "x4"},
+    )
+    printed = run("test", "-opt", "test.yml")
+    assert "# psnr" in printed and "param key [params_ema]" in printed
+    saved = in_tmp / "results/tiny_test/visualization/tiny_val"
+    assert sorted(path.name for path in saved.iterdir()) == [f"image{number}_x4.png" for number in range(3)]
+    assert (in_tmp / "results/tiny_test/comparison_tiny_val.png").is_file()
+
+
+def test_two_processes_on_a_cpu(in_tmp):
+    write_images(in_tmp / "data", count=4)
+    write_options(in_tmp / "tiny.yml", datasets__train__batch_size_per_gpu=1, datasets__train__num_worker_per_gpu=1)
+    launch = f"{sys.executable} -m torch.distributed.run --standalone --nproc_per_node=2"
+    result = subprocess.run(
+        f"{launch} -m converse_basicsr train -opt tiny.yml --launcher pytorch".split(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+    )
+    assert result.returncode == 0, result.stdout
+    assert "World size (gpu number): 2" in result.stdout
+    assert result.stdout.count("\nmean ") == 1
+    assert (in_tmp / "experiments/tiny/models/net_g_latest.pth").is_file()
+
+
+def test_published_weights_through_basicsr_loading(in_tmp, assets):
+    write_images(in_tmp / "data")
+    write_options(
+        in_tmp / "test.yml",
+        name="published",
+        datasets={"test_1": options()["datasets"]["val"]},
+        network_g={"type": "ConverseSRResNet"},
+        path={"pretrain_network_g": str(assets / "weights/converse_srresnet.pth"), "param_key_g": None},
+    )
+    printed = run("test", "-opt", "test.yml")
+    assert "converse_srresnet.pth, a bare state dict" in printed
+    assert "parameters: 699,072" in printed
+
+
+def test_wrong_input_is_one_line_and_exit_code_2(in_tmp):
+    printed = run("train", "-opt", "none.yml", code=2)
+    assert printed == "basicsr: error: no such option file: none.yml\n"
+
+
+def test_help_and_version():
+    printed = run("--help")
+    for command in ("train", "test", "data", "doctor"):
+        assert command in printed
+    assert run("--version") == f"converse_basicsr {__version__}\n"
+    assert "--force_yml" in run("train", "--help")
+    assert "are required: -opt" in run("train", code=2)
+
+
+@pytest.mark.skipif(not SCRIPT.exists(), reason="the package is not installed beside this interpreter")
+@pytest.mark.parametrize("name", ["basicsr", "converse-basicsr"])
+def test_console_commands_are_the_same_program(name):
+    result = subprocess.run([SCRIPT.with_name(name), "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout == f"converse_basicsr {__version__}\n"
+
+
+def test_doctor(in_tmp, assets):
+    printed = run("doctor")
+    assert "all is well" in printed
+    for word in ("torch ", "loaded from", "resume_anywhere", "CPU threads", "LMDB", str(assets)):
+        assert word in printed
+
+
+def test_doctor_says_what_cannot_work(in_tmp):
+    (in_tmp / "basicsr.py").write_text("raise ImportError('a stray file')")
+    printed = run("doctor", code=1, env={"PYTHONPATH": str(in_tmp)})
+    assert "problem: BasicSR cannot be loaded: ImportError: a stray file" in printed
+
+
+def test_data_demo(in_tmp):
+    assert run("data", "demo", "--root", "photos").endswith("wrote photos\n")
+    assert (in_tmp / "photos/train_HR_sub.lmdb/meta_info.txt").is_file()
+    assert run("data", "demo", "--root", "photos") == "photos is there already; --force replaces it\n"
+
+
+def test_version_is_the_same_in_setup():
+    text = (Path(__file__).parents[1] / "setup.py").read_text()
+    assert f'version="{__version__}"' in text
