@@ -38,7 +38,7 @@ def test_fold_is_the_spectrum_of_the_decimated_signal(scale):
 def test_adjoint_bank_at_scale_1_is_the_conjugate_otf(taps):
     psf = torch.randn(2, 3, *taps, dtype=torch.float64)
     expected = psf2otf(psf, (6, 9)).conj()[..., :5]
-    torch.testing.assert_close(adjoint_bank(psf, (6, 9), 1).squeeze(-3), expected)
+    torch.testing.assert_close(adjoint_bank(psf, (6, 9), 1, 5).squeeze(-3), expected)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -47,4 +47,4 @@ def test_adjoint_bank_is_the_polyphase_of_the_flipped_psf(scale, taps):
     psf = torch.randn(2, *taps, dtype=torch.float64)
     fine = torch.fft.ifft2(psf2otf(psf, (4 * scale, 5 * scale)).conj()).real
     expected = [torch.fft.rfft2(fine[..., i::scale, j::scale]) for i in range(scale) for j in range(scale)]
-    torch.testing.assert_close(adjoint_bank(psf, (4, 5), scale), torch.stack(expected, -3))
+    torch.testing.assert_close(adjoint_bank(psf, (4, 5), scale, 3), torch.stack(expected, -3))

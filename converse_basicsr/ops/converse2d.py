@@ -4,8 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .blockwise import fits_block, solve_blockwise
+from .filter_bank import FILTER_PRIORS, apply_filter_bank, build_filter_bank
 from .prior import PRIORS, Prior, check_prior, prior_image
 from .spectra import adjoint_bank
+from .transforms import Torus
 
 __all__ = ["PRIORS", "converse2d"]
 
@@ -46,22 +49,26 @@ def converse2d(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int = 1, x0: 
 
 
 def _solve(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0: Prior) -> Tensor:
-    size = y.shape[-2:]
-    bank = adjoint_bank(psf, size, scale)  # (N or 1, C or 1, s*s, h, w//2+1)
+    if fits_block(psf, scale):
+        return solve_blockwise(y, psf, lam, scale, x0)
+    torus = Torus(tuple(y.shape[-2:]), packed=can_pack(y, psf, lam))
+    if isinstance(x0, str) and (x0 in FILTER_PRIORS or scale == 1):
+        filters = build_filter_bank(psf, lam, torus, scale, "zero" if x0 == "zero" else "nearest")
+        return apply_filter_bank(y, filters, torus, scale)
+    bank = adjoint_bank(psf, torus.size, scale, torus.columns)  # (N or 1, C or 1, s*s, h, columns)
     gain = (bank.real.square() + bank.imag.square()).sum(-3, keepdim=True)  # spectrum of A A'
-    inverse = 1 / (gain + (lam.unsqueeze(-3) if isinstance(lam, Tensor) else lam))
-    y_f = torch.fft.rfft2(y).unsqueeze(-3)
-    if isinstance(x0, str) and x0 == "zero":
-        x_f = bank * inverse * y_f
-    elif isinstance(x0, str) and (x0 == "nearest" or scale == 1):
-        # every polyphase component of x0 is y itself: the whole solution is one bank of filters
-        x_f = (1 + bank * ((1 - bank.sum(-3, keepdim=True).conj()) * inverse)) * y_f
-    else:
-        x0_f = torch.fft.rfft2(_polyphase(prior_image(y, scale, x0), scale))
-        residual_f = y_f - (bank.conj() * x0_f).sum(-3, keepdim=True)
-        x_f = x0_f + bank * (residual_f * inverse)
-    x = torch.fft.irfft2(x_f, s=size)
-    return x.squeeze(-3) if scale == 1 else F.pixel_shuffle(x.flatten(1, 2), scale)
+    lam = lam.unsqueeze(-3) if isinstance(lam, Tensor) else lam
+    inverse = torus.stand_for_whole(torch.complex(1 / (gain + lam), torch.zeros_like(gain)))
+    bank = torus.stand_for_whole(bank)
+    x0_f = torus.analyse(_polyphase(prior_image(y, scale, x0), scale))
+    residual_f = torus.analyse(y).unsqueeze(-3) - (bank.conj() * x0_f).sum(-3, keepdim=True)
+    x = torus.synthesise(x0_f + bank * (residual_f * inverse)) / (torus.size[0] * torus.size[1])
+    return F.pixel_shuffle(x.flatten(1, 2), scale)
+
+
+def can_pack(y: Tensor, psf: Tensor, lam: Tensor | float) -> bool:
+    """Whether pairs of samples can share a transform: an even batch, and the same filter for all of it."""
+    return y.shape[0] % 2 == 0 and psf.shape[0] == 1 and not (isinstance(lam, Tensor) and lam.shape[0] != 1)
 
 
 def _polyphase(x: Tensor, scale: int) -> Tensor:

@@ -50,7 +50,7 @@ def tile_spectrum(spectrum: Tensor, scale: int) -> Tensor:
     return spectrum.repeat(*[1] * (spectrum.dim() - 2), scale, scale)
 
 
-def adjoint_bank(psf: Tensor, size: tuple[int, int], scale: int) -> Tensor:
+def adjoint_bank(psf: Tensor, size: tuple[int, int], scale: int, columns: int) -> Tensor:
     """Spectra of the s*s coarse filters that make up A', the transpose of A = decimate(blur(.)).
 
     On the polyphase components of the fine grid, A' is a bank of s*s circular filters on the *coarse*
@@ -66,15 +66,16 @@ def adjoint_bank(psf: Tensor, size: tuple[int, int], scale: int) -> Tensor:
         psf: (..., kh, kw), float32 or float64.
         size: (h, w) of the coarse torus.
         scale: s >= 1.
+        columns: how many of the spectrum's w columns, from the first: w, or w//2 + 1 for real FFTs.
 
     Returns:
-        (..., s*s, h, w//2 + 1), complex; component i*s + j is the fine grid's [i::s, j::s].
+        (..., s*s, h, columns), complex; component i*s + j is the fine grid's [i::s, j::s].
     """
     h, w = size
     rows = _polyphase_dft(psf.shape[-2], h, h, scale, psf)
-    cols = _polyphase_dft(psf.shape[-1], w, w // 2 + 1, scale, psf)
-    spectra = rows @ psf.to(rows.dtype) @ cols.mT
-    spectra = spectra.unflatten(-1, (scale, -1)).unflatten(-3, (scale, -1))  # (..., s, h, s, w//2+1)
+    cols = _polyphase_dft(psf.shape[-1], w, columns, scale, psf)
+    spectra = rows @ (psf.to(rows.dtype) @ cols.mT)
+    spectra = spectra.unflatten(-1, (scale, -1)).unflatten(-3, (scale, -1))  # (..., s, h, s, columns)
     return spectra.transpose(-3, -2).flatten(-4, -3)
 
 

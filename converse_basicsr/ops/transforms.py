@@ -1,0 +1,123 @@
+"""Between signals and spectra: pad and transform, invert and crop, each the other's transpose.
+
+Two real samples that meet the same filter share one complex transform, as x1 + i*x2 ("packed"): complex FFTs of half
+as many signals are faster than real ones, and nothing need be known of the symmetry of spectra. An odd batch, or one
+whose samples have filters of their own, takes real FFTs and half spectra.
+
+All FFTs are unscaled, so that each direction's transpose is the other direction. A half spectrum stands for the whole
+one, in gradients too; `stand_for_whole` is where ordinary tensors enter.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .borders import fill_border, fold_border
+
+
+@dataclass(frozen=True)
+class Torus:
+    """The grid of a padded signal, and how signals on it are transformed.
+
+    Args:
+        size: (H, W), padding included.
+        packed: pairs of samples as complex signals (even batches), or real FFTs.
+    """
+
+    size: tuple[int, int]
+    packed: bool
+
+    @property
+    def columns(self) -> int:
+        """Width of a spectrum."""
+        return self.size[1] if self.packed else self.size[1] // 2 + 1
+
+    def analyse(self, y: Tensor, padding: int = 0, mode: str = "constant") -> Tensor:
+        """(N, ..., h, w), padded by mode to the torus -> spectra (N/2 or N, ..., H, columns)."""
+        return _Analyse.apply(y, self, padding, mode)
+
+    def synthesise(self, spectrum: Tensor, padding: int = 0) -> Tensor:
+        """Spectra -> H*W times the signal (N, ..., h, w), the padding cropped."""
+        return _Synthesise.apply(spectrum, self, padding, "constant")
+
+    def stand_for_whole(self, spectrum: Tensor) -> Tensor:
+        """A half spectrum made of ordinary tensors: its gradient counts the mirrored half too."""
+        return spectrum if self.packed else _StandForWhole.apply(spectrum, self)
+
+    def multiplicity(self, like: Tensor) -> Tensor:
+        """(columns,): how often a column of a half spectrum stands in the whole one."""
+        count = torch.full((self.columns,), 2.0, dtype=like.real.dtype, device=like.device)
+        count[0] = 1
+        if self.size[1] % 2 == 0:
+            count[-1] = 1
+        return count
+
+
+class _Analyse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, y: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
+        ctx.options = torus, padding, mode
+        interior = slice(padding, torus.size[0] - padding), slice(padding, torus.size[1] - padding)
+        if torus.packed:
+            n = y.shape[0] // 2
+            z = y.new_empty(n, *y.shape[1:-2], *torus.size, dtype=y.dtype.to_complex())
+            torch.complex(y[:n], y[n:], out=z[..., interior[0], interior[1]])
+        elif padding:
+            z = y.new_empty(*y.shape[:-2], *torus.size)
+            z[..., interior[0], interior[1]] = y
+        else:
+            z = y
+        fill_border(z, padding, mode)
+        return torch.fft.fft2(z) if torus.packed else torch.fft.rfft2(z)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        return _Synthesise.apply(grad, *ctx.options), None, None, None
+
+
+class _Synthesise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, spectrum: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
+        ctx.options = torus, padding, mode
+        if torus.packed:
+            x = torch.fft.ifft2(spectrum, norm="forward")
+        else:
+            x = torch.fft.irfft2(spectrum, s=torus.size, norm="forward")
+        fold_border(x, padding, mode)
+        x = x[..., padding : torus.size[0] - padding, padding : torus.size[1] - padding]
+        if not torus.packed:
+            return x.contiguous()
+        n = x.shape[0]
+        out = x.real.new_empty(2 * n, *x.shape[1:])
+        out[:n] = x.real
+        out[n:] = x.imag
+        return out
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        return _Analyse.apply(grad, *ctx.options), None, None, None
+
+
+class _StandForWhole(torch.autograd.Function):
+    """From an ordinary tensor to one that stands for the whole; its transpose counts the mirrored half."""
+
+    @staticmethod
+    def forward(ctx, spectrum: Tensor, torus: Torus) -> Tensor:
+        ctx.torus = torus
+        return spectrum.view_as(spectrum)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        return _CountWhole.apply(grad, ctx.torus), None
+
+
+class _CountWhole(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, grad: Tensor, torus: Torus) -> Tensor:
+        ctx.torus = torus
+        return grad * torus.multiplicity(grad)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        return _StandForWhole.apply(grad, ctx.torus), None
