@@ -106,10 +106,21 @@ def test_float32_keeps_its_accuracy_at_a_small_lam(shape, taps, scale, per_sampl
         assert (grad - other).abs().max() <= 2e-5 * other.abs().max().clamp(min=1e-6)  # exactly 0 for a 1x1 torus
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("batch", "taps", "scale", "per_sample"),
+    [
+        (2, (3, 2), 1, False),  # packed pairs
+        (1, (3, 2), 1, False),  # real FFTs, even and odd widths
+        (2, (3, 2), 1, True),
+        (2, (3, 3), 2, False),
+        (3, (3, 3), 2, False),
+        (1, (2, 2), 2, False),  # blockwise, pointwise
+        (2, (3, 2), 3, True),  # blockwise
+    ],
+)
 @pytest.mark.parametrize("prior", ["nearest", "zero", "tensor"])
-def test_gradcheck_and_gradgradcheck(scale, prior):
-    y, psf, lam, x0 = make_problem((2, 2, 3, 4), (3, 2), scale, per_sample=True, lam=0.3)
+def test_gradcheck_and_gradgradcheck(batch, taps, scale, per_sample, prior):
+    y, psf, lam, x0 = make_problem((batch, 1, 3, 4), taps, scale, per_sample, lam=0.3)
     inputs = [value.requires_grad_() for value in ((y, psf, lam, x0) if prior == "tensor" else (y, psf, lam))]
 
     def function(y, psf, lam, x0=prior):
@@ -117,6 +128,19 @@ def test_gradcheck_and_gradgradcheck(scale, prior):
 
     assert torch.autograd.gradcheck(function, inputs)
     assert torch.autograd.gradgradcheck(function, inputs)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 4])
+@pytest.mark.parametrize("width", [7, 8])
+def test_packed_pairs_and_real_transforms_agree(batch, width):
+    y, psf, lam, x0 = make_problem((batch, 3, 6, width), (5, 5), 1, per_sample=False)
+    packed, grads = gradients(lambda *a: converse2d(*a), (y, psf, lam), x0)
+    each = [gradients(lambda *a: converse2d(*a), (y[i : i + 1], psf, lam), x0[i : i + 1]) for i in range(batch)]
+    torch.testing.assert_close(packed, torch.cat([x for x, _ in each]), rtol=0, atol=1e-12)
+    torch.testing.assert_close(grads[0], torch.cat([grad[0] for _, grad in each]), rtol=0, atol=1e-10)
+    for i in (1, 2):
+        total = sum(grad[i] for _, grad in each)
+        torch.testing.assert_close(grads[i], total, rtol=1e-10, atol=1e-10)
 
 
 def delta(size, channels=2):

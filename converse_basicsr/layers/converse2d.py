@@ -1,13 +1,16 @@
 """Converse2D as a layer with a learnable psf."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops import converse2d
+from ..ops.blockwise import fits_block, stays_in_block
+from ..ops.borders import PADDING_MODES, check_size, pad
+from ..ops.filter_bank import FILTER_PRIORS, apply_filter_bank, build_filter_bank
 from ..ops.prior import check_prior
+from ..ops.transforms import Torus
+from .kept_filter import KeptFilter
 
-PADDING_MODES = ("circular", "reflect", "replicate", "constant")
 PSF_INITS = ("softmax", "uniform", "gaussian")
 
 
@@ -72,6 +75,7 @@ class Converse2D(nn.Module):
         self.psf_init = psf_init
         self.weight = nn.Parameter(torch.empty(1, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.empty(1, in_channels, 1, 1))
+        self._kept_filter = KeptFilter()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -93,21 +97,30 @@ class Converse2D(nn.Module):
 
     def forward(self, y: Tensor, x0: Tensor | None = None) -> Tensor:
         """Args: y (N, C, h, w); x0 (N, C, s*h, s*w), a prior in place of the one named at construction."""
-        prior = self.prior if x0 is None else self._pad(x0, self.padding * self.scale)
-        x = converse2d(self._pad(y, self.padding), self.weight, self.lam, self.scale, prior)
+        check_size(y, self.padding, self.padding_mode)
+        if x0 is None and self.prior in FILTER_PRIORS:
+            if stays_in_block(self.weight, self.scale):  # neither torus nor padding matters
+                return converse2d(y, self.weight, self.lam, self.scale, self.prior)
+            if not fits_block(self.weight, self.scale):
+                return self._filter(y)
+        prior = self.prior if x0 is None else pad(x0, self.padding * self.scale, self.padding_mode)
+        x = converse2d(pad(y, self.padding, self.padding_mode), self.weight, self.lam, self.scale, prior)
         margin = self.padding * self.scale
         return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
 
-    def _pad(self, x: Tensor, padding: int) -> Tensor:
-        if padding == 0:
-            return x
-        needed = {"circular": padding, "reflect": padding + 1}.get(self.padding_mode, 1)
-        if min(x.shape[-2:]) < needed:
-            raise ValueError(
-                f"an input of {x.shape[-2]}x{x.shape[-1]} is too small for {self.padding_mode} padding of "
-                f"{padding}: at least {needed}x{needed} is needed"
-            )
-        return F.pad(x, (padding,) * 4, self.padding_mode)
+    def _filter(self, y: Tensor) -> Tensor:
+        """A prior made from y: one bank of filters, for all samples."""
+        dtype = torch.promote_types(torch.promote_types(y.dtype, self.weight.dtype), torch.float32)
+        size = y.shape[-2] + 2 * self.padding, y.shape[-1] + 2 * self.padding
+        torus = Torus(size, packed=y.shape[0] % 2 == 0)
+
+        def build() -> Tensor:
+            return build_filter_bank(self.weight.to(dtype), self.lam.to(dtype), torus, self.scale, self.prior)
+
+        with torch.autocast(y.device.type, enabled=False):
+            filters = self._kept_filter.get(self.weight, self.bias, torus, dtype, build)
+            x = apply_filter_bank(y.to(dtype), filters, torus, self.scale, self.padding, self.padding_mode)
+        return x.to(y.dtype)
 
     def extra_repr(self) -> str:
         return (

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from .converse2d import Converse2D
-from .layer_norm import LayerNorm2d
+from .layer_norm import LayerNorm2d, normalise_channels
+from .pointwise import PointwiseConv2d, pointwise
 
 
 class ConverseBlock(nn.Module):
@@ -38,24 +39,33 @@ class ConverseBlock(nn.Module):
         padding = kernel_size - 1 if padding is None else padding
         self.conv1 = nn.Sequential(
             LayerNorm2d(num_feat),
-            nn.Conv2d(num_feat, wide, 1),
+            PointwiseConv2d(num_feat, wide),
             nn.GELU(),
             Converse2D(wide, wide, kernel_size, 1, padding, padding_mode, eps),
             nn.GELU(),
-            nn.Conv2d(wide, num_feat, 1),
+            PointwiseConv2d(wide, num_feat),
         )
         self.conv2 = nn.Sequential(
             LayerNorm2d(num_feat),
-            nn.Conv2d(num_feat, wide, 1),
+            PointwiseConv2d(num_feat, wide),
             nn.GELU(),
-            nn.Conv2d(wide, num_feat, 1),
+            PointwiseConv2d(wide, num_feat),
         )
         self.alpha1 = nn.Parameter(torch.zeros(1, num_feat, 1, 1)) if residual_gain else None
         self.alpha2 = nn.Parameter(torch.zeros(1, num_feat, 1, 1)) if residual_gain else None
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + _gained(self.conv1(x), self.alpha1)
-        return x + _gained(self.conv2(x), self.alpha2)
+        norm, expand, act, converse, _, project = self.conv1
+        x = x + _gained(project(act(converse(act(normalised_pointwise(x, norm, expand))))), self.alpha1)
+        norm, expand, act, project = self.conv2
+        return x + _gained(project(act(normalised_pointwise(x, norm, expand))), self.alpha2)
+
+
+def normalised_pointwise(x: Tensor, norm: LayerNorm2d, conv: PointwiseConv2d) -> Tensor:
+    """conv(norm(x)), the scale and shift of the norm taken into the matrix: two passes over x less."""
+    weight = conv.weight * norm.weight.view(1, -1, 1, 1)
+    bias = conv.bias + conv.weight.flatten(1) @ norm.bias
+    return pointwise(normalise_channels(x, norm.eps), weight, bias)
 
 
 def _gained(branch: Tensor, gain: Tensor | None) -> Tensor:

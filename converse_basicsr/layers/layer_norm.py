@@ -1,8 +1,20 @@
 """Layer normalisation of feature maps."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def normalise_channels(x: Tensor, eps: float) -> Tensor:
+    """Subtract the mean over channels and divide by the standard deviation, per pixel.
+
+    In float32 at least; twice as fast as permuting to torch's layer_norm and back.
+
+    Args:
+        x: (N, C, H, W).
+        eps: added to the (biased) variance.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return _Normalise.apply(x.to(torch.promote_types(x.dtype, torch.float32)), eps)[0].to(x.dtype)
 
 
 class LayerNorm2d(nn.Module):
@@ -22,5 +34,28 @@ class LayerNorm2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_feat))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.layer_norm(x.movedim(1, -1), self.weight.shape, self.weight, self.bias, self.eps)
-        return x.movedim(-1, 1).contiguous()
+        x = normalise_channels(x, self.eps)
+        return torch.addcmul(self.bias.view(1, -1, 1, 1), x, self.weight.view(1, -1, 1, 1))
+
+
+class _Normalise(torch.autograd.Function):
+    """x -> (normalised x, 1 / standard deviation); both are outputs so that the backward is differentiable."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        centred = x - x.mean(1, keepdim=True)
+        inverse_std = centred.square().mean(1, keepdim=True).add_(eps).rsqrt_()
+        normal = centred.mul_(inverse_std)
+        ctx.save_for_backward(normal, inverse_std)
+        return normal, inverse_std
+
+    @staticmethod
+    def backward(ctx, grad: Tensor | None, grad_inverse_std: Tensor | None):
+        normal, inverse_std = ctx.saved_tensors
+        grad = torch.zeros_like(normal) if grad is None else grad
+        along = (grad * normal).mean(1, keepdim=True)
+        if grad_inverse_std is not None:
+            along = along + grad_inverse_std * inverse_std / normal.shape[1]
+        grad = torch.addcmul(grad, normal, along, value=-1) - grad.mean(1, keepdim=True)
+        return grad * inverse_std, None

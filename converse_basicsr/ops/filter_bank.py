@@ -1,11 +1,11 @@
 """With a prior made from y itself, the whole solution is one bank of fixed filters: built here, and applied."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .inverse_filter import inverse_filter
 from .spectra import adjoint_bank
-from .transforms import Torus
+from .transforms import Torus, multiply
 
 FILTER_PRIORS = ("nearest", "zero")
 
@@ -28,18 +28,16 @@ def build_filter_bank(psf: Tensor, lam: Tensor | float, torus: Torus, scale: int
     Returns:
         (N or 1, C or 1, s*s, H, columns), complex.
     """
+    lam = lam if isinstance(lam, Tensor) else psf.new_full((1, 1, 1, 1), lam)
+    if scale == 1:
+        return torus.stand_for_whole(inverse_filter(psf, lam, torus, prior).unsqueeze(-3))
     bank = adjoint_bank(psf, torus.size, scale, torus.columns)
-    lam = lam.unsqueeze(-3) if isinstance(lam, Tensor) else bank.real.new_tensor(lam)
-    real, imag = bank.real, bank.imag
-    gain = (real.square() + imag.square()).sum(-3, keepdim=True) + lam
-    norm = 1 / (gain * (torus.size[0] * torus.size[1]))
-    if prior == "zero":
-        filters = torch.complex(real * norm, imag * norm)
-    elif scale == 1:
-        filters = torch.complex((real + lam) * norm, imag * norm)
+    gain = (bank.real.square() + bank.imag.square()).sum(-3, keepdim=True) + lam.unsqueeze(-3)
+    cells = torus.size[0] * torus.size[1]
+    if prior == "nearest":
+        filters = 1 / cells + bank * ((1 - bank.sum(-3, keepdim=True).conj()) / (gain * cells))
     else:
-        residual = (1 - bank.sum(-3, keepdim=True).conj()) * norm
-        filters = bank * residual + 1 / (torus.size[0] * torus.size[1])
+        filters = bank / (gain * cells)
     return torus.stand_for_whole(filters)
 
 
@@ -49,7 +47,7 @@ def apply_filter_bank(
     """Filter y (N, C, h, w), padded to the torus, and crop: (N, C, s*h, s*w)."""
     y_f = torus.analyse(y, padding, mode)
     if scale == 1:
-        return torus.synthesise(y_f * filters.squeeze(-3), padding)
+        return torus.synthesise(multiply(y_f, filters.squeeze(-3)), padding)
     x = F.pixel_shuffle(torus.synthesise(y_f.unsqueeze(-3) * filters).flatten(1, 2), scale)
     margin = padding * scale
     return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]

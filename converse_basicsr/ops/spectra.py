@@ -5,6 +5,7 @@ The fine grid is a torus of ``s*h x s*w`` samples, the coarse one of ``h x w``. 
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -72,22 +73,34 @@ def adjoint_bank(psf: Tensor, size: tuple[int, int], scale: int, columns: int) -
         (..., s*s, h, columns), complex; component i*s + j is the fine grid's [i::s, j::s].
     """
     h, w = size
-    rows = _polyphase_dft(psf.shape[-2], h, h, scale, psf)
-    cols = _polyphase_dft(psf.shape[-1], w, columns, scale, psf)
+    rows = thin_dft(psf.shape[-2], h, h, scale, psf)
+    cols = thin_dft(psf.shape[-1], w, columns, scale, psf)
     spectra = rows @ (psf.to(rows.dtype) @ cols.mT)
     spectra = spectra.unflatten(-1, (scale, -1)).unflatten(-3, (scale, -1))  # (..., s, h, s, columns)
     return spectra.transpose(-3, -2).flatten(-4, -3)
 
 
-def _polyphase_dft(taps: int, extent: int, frequencies: int, scale: int, like: Tensor) -> Tensor:
-    """(s*frequencies, taps): DFT, along one axis, of each component's taps; zero where a tap is another's."""
-    device = like.device
-    position = taps // 2 - torch.arange(taps, device=device)  # -q
-    coarse = torch.div(position, scale, rounding_mode="floor")
-    component = position - coarse * scale
-    frequency = torch.arange(frequencies, device=device)
-    turns = (frequency[:, None] * coarse) % extent  # reduced as integers: no error from large angles
-    angle = turns.to(torch.float64) * (-2 * math.pi / extent)
-    member = (component == torch.arange(scale, device=device)[:, None, None]).to(torch.float64)
-    matrix = torch.polar(member.expand(-1, frequencies, -1), angle.expand(scale, -1, -1))
-    return matrix.flatten(0, 1).to(torch.promote_types(like.dtype, torch.complex64))
+def thin_dft(taps: int, extent: int, frequencies: int, scale: int, like: Tensor) -> Tensor:
+    """The DFT of a few taps along one axis, as a matrix (s*frequencies, taps).
+
+    Args:
+        taps: of the psf; they are flipped, the centre goes to the origin.
+        extent: of the coarse torus.
+        frequencies: how many, from 0.
+        scale: s; the rows of component i (of s) are zero at taps that belong to another.
+        like: gives the precision and the device.
+    """
+    return _thin_dft(taps, extent, frequencies, scale, torch.promote_types(like.dtype, torch.complex64), like.device)
+
+
+@lru_cache(maxsize=64)
+def _thin_dft(taps: int, extent: int, frequencies: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # it is kept, and may be met by autograd later
+        position = taps // 2 - torch.arange(taps)  # -q
+        coarse = torch.div(position, scale, rounding_mode="floor")
+        component = position - coarse * scale
+        turns = (torch.arange(frequencies)[:, None] * coarse) % extent  # as integers: no error from large angles
+        angle = turns.to(torch.float64) * (-2 * math.pi / extent)
+        member = (component == torch.arange(scale)[:, None, None]).to(torch.float64)
+        matrix = torch.polar(member.expand(-1, frequencies, -1), angle.expand(scale, -1, -1))
+        return matrix.flatten(0, 1).to(device, dtype)

@@ -54,6 +54,11 @@ class Torus:
         return count
 
 
+def multiply(spectrum: Tensor, filters: Tensor) -> Tensor:
+    """Spectra (N, ...) times filters (N or 1, ...), one for all or one each; the gradient to filters sums over N."""
+    return _Multiply.apply(spectrum, filters) if filters.shape[0] == 1 else spectrum * filters
+
+
 class _Analyse(torch.autograd.Function):
     @staticmethod
     def forward(ctx, y: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
@@ -121,3 +126,25 @@ class _CountWhole(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):
         return _StandForWhole.apply(grad, ctx.torus), None
+
+
+class _Multiply(torch.autograd.Function):
+    """Plain autograd would hold a product and a conjugate as large as the batch to get the filter's gradient."""
+
+    @staticmethod
+    def forward(ctx, spectrum: Tensor, filters: Tensor) -> Tensor:
+        ctx.save_for_backward(spectrum, filters)
+        return spectrum * filters
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        spectrum, filters = ctx.saved_tensors
+        grad_spectrum = multiply(grad, filters.conj()) if ctx.needs_input_grad[0] else None
+        if not ctx.needs_input_grad[1]:
+            return grad_spectrum, None
+        if torch.is_grad_enabled():
+            return grad_spectrum, (spectrum.conj() * grad).sum_to_size(filters.shape)
+        grad_filters = spectrum[:1].conj() * grad[:1]
+        for i in range(1, len(grad)):
+            grad_filters.addcmul_(spectrum[i : i + 1].conj(), grad[i : i + 1])
+        return grad_spectrum, grad_filters.sum_to_size(filters.shape)

@@ -1,0 +1,47 @@
+"""The filters of an evaluation, kept from one input to the next of the same size."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..ops.transforms import Torus
+
+
+class KeptFilter:
+    """One filter bank, and copies of the parameters that it was built from.
+
+    It is used again only for the same grid, precision and device, and only while the parameters still hold the very
+    same values: they are compared, since an in-place update through `.data` (as BasicSR's EMA makes) leaves no other
+    trace. That is cheap on a CPU, where C*k*k numbers are nothing beside the filter. On other devices a comparison
+    would make the host wait, so nothing is kept there.
+
+    Nothing is kept while gradients to the parameters may be asked for. Copies and pickles of the layer start empty.
+    Threads may share it: what is kept is replaced as a whole.
+    """
+
+    def __init__(self):
+        self._kept: tuple | None = None
+
+    def get(
+        self, weight: Tensor, bias: Tensor, torus: Torus, dtype: torch.dtype, build: Callable[[], Tensor]
+    ) -> Tensor:
+        """The filters for this grid: those kept, if they are still right, else newly built."""
+        learning = torch.is_grad_enabled() and (weight.requires_grad or bias.requires_grad)
+        if learning or weight.device.type != "cpu" or torch.compiler.is_compiling():
+            return build()
+        kept = self._kept
+        if kept is not None:
+            key, kept_weight, kept_bias, filters = kept
+            if key == (torus, dtype) and torch.equal(weight, kept_weight) and torch.equal(bias, kept_bias):
+                return filters
+        with torch.inference_mode(False), torch.no_grad():
+            filters = build()
+            self._kept = (torus, dtype), weight.detach().clone(), bias.detach().clone(), filters
+        return filters
+
+    def __deepcopy__(self, memo: dict) -> "KeptFilter":
+        return KeptFilter()
+
+    def __reduce__(self):
+        return KeptFilter, ()

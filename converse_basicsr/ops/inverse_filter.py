@@ -1,0 +1,81 @@
+"""The filter of scale 1 in few passes: from a psf to the spectrum of its regularised inverse, with its gradient."""
+
+import torch
+from torch import Tensor
+
+from .spectra import adjoint_bank, thin_dft
+from .transforms import Torus
+
+
+def inverse_filter(psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor:
+    """(B + lam) / ((|B|^2 + lam) H W) for the prior 'nearest', B / ((|B|^2 + lam) H W) for 'zero'.
+
+    B = conj(otf). The same as `inverse_filter_composite`; real and imaginary parts stand apart inside, so that a
+    handful of passes over real matrices do.
+
+    Args:
+        psf: (N or 1, C or 1, kh, kw).
+        lam: (N or 1, C or 1, 1, 1).
+
+    Returns:
+        (N or 1, C or 1, H, columns), complex.
+    """
+    return _InverseFilter.apply(psf, lam, torus, prior)
+
+
+def inverse_filter_composite(psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor:
+    """inverse_filter as plain operations: its second derivatives, and what it is tested against."""
+    bank = adjoint_bank(psf, torus.size, 1, torus.columns).squeeze(-3)
+    gain = bank.real.square() + bank.imag.square() + lam
+    numerator = bank + lam if prior == "nearest" else bank
+    return numerator / (gain * (torus.size[0] * torus.size[1]))
+
+
+class _InverseFilter(torch.autograd.Function):
+    """With t = 1 / (|B|^2 + lam): G = (B + m) t, m = lam or 0, and for a gradient g
+
+        c = Re(conj(g) G) t,    dB = g t - 2 c B,    dlam = sum(Re(g) t [nearest] - c)
+
+    (t carries the factor 1 / (H W)).
+    """  # fmt: skip
+
+    @staticmethod
+    def forward(ctx, psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor:
+        ctx.options = torus, prior
+        rows, cols = _dft_matrices(psf, torus)
+        taps = torch.cat([psf @ cols[0].mT, psf @ cols[1].mT], -2)
+        bank = (rows @ taps).unflatten(-2, (2, -1))  # (.., real and imaginary, H, columns)
+        real, imag = bank.unbind(-3)
+        gain = torch.addcmul(real.square(), imag, imag) + lam
+        t = gain.mul_(torus.size[0] * torus.size[1]).reciprocal_()
+        ctx.save_for_backward(psf, lam, bank, t)
+        return torch.complex((real + lam if prior == "nearest" else real) * t, imag * t)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        psf, lam, bank, t = ctx.saved_tensors
+        torus, prior = ctx.options
+        if torch.is_grad_enabled():
+            filters = inverse_filter_composite(psf, lam, torus, prior)
+            return *torch.autograd.grad(filters, (psf, lam), grad, create_graph=True), None, None
+        real, imag = bank.unbind(-3)
+        grad_real, grad_imag = grad.real * t, grad.imag * t
+        c = torch.addcmul(grad_real * real, grad_imag, imag)
+        if prior == "nearest":
+            c.addcmul_(grad_real, lam)
+        c.mul_(t).mul_(torus.size[0] * torus.size[1])
+        grad_lam = grad_real - c if prior == "nearest" else -c
+        grad_bank = torch.cat([grad_real.addcmul_(c, real, value=-2), grad_imag.addcmul_(c, imag, value=-2)], -2)
+        rows, cols = _dft_matrices(psf, torus)
+        grad_taps = rows.mT @ grad_bank
+        k = psf.shape[-2]
+        grad_psf = grad_taps[..., :k, :] @ cols[0] + grad_taps[..., k:, :] @ cols[1]
+        return grad_psf.sum_to_size(psf.shape), grad_lam.sum_to_size(lam.shape), None, None
+
+
+def _dft_matrices(psf: Tensor, torus: Torus) -> tuple[Tensor, Tensor]:
+    """The two thin products as real matrices, parts stacked: rows (2H, 2kh) and cols (2, columns, kw)."""
+    rows = thin_dft(psf.shape[-2], torus.size[0], torus.size[0], 1, psf)
+    cols = thin_dft(psf.shape[-1], torus.size[1], torus.columns, 1, psf)
+    rows = torch.cat([torch.cat([rows.real, -rows.imag], -1), torch.cat([rows.imag, rows.real], -1)])
+    return rows, torch.stack([cols.real, cols.imag])

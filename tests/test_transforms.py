@@ -1,0 +1,86 @@
+"""Padding, packed transforms and the fused filter: each held against plain torch, and each transpose a transpose."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from converse_basicsr.layers.layer_norm import normalise_channels
+from converse_basicsr.ops.borders import PADDING_MODES, fill_border, fold_border
+from converse_basicsr.ops.inverse_filter import inverse_filter, inverse_filter_composite
+from converse_basicsr.ops.transforms import Torus
+
+
+def draw(*size):
+    return torch.randn(*size, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("mode", PADDING_MODES)
+@pytest.mark.parametrize(("size", "padding"), [((6, 7), 2), ((4, 5), 3), ((4, 4), 0), ((3, 6), 2)])
+def test_fill_border_pads(mode, size, padding):
+    x = draw(2, 3, *size)
+    padded = draw(2, 3, size[0] + 2 * padding, size[1] + 2 * padding)
+    padded[..., padding : padding + size[0], padding : padding + size[1]] = x
+    fill_border(padded, padding, mode)
+    assert torch.equal(padded, F.pad(x, (padding,) * 4, mode) if padding else x)
+
+
+@pytest.mark.parametrize("mode", PADDING_MODES)
+@pytest.mark.parametrize(("size", "padding"), [((6, 7), 2), ((4, 5), 3), ((3, 6), 2)])
+def test_fold_border_is_its_transpose(mode, size, padding):
+    x = draw(2, 3, *size).requires_grad_()
+    grad = draw(2, 3, size[0] + 2 * padding, size[1] + 2 * padding)
+    F.pad(x, (padding,) * 4, mode).backward(grad)
+    folded = grad.clone()
+    fold_border(folded, padding, mode)
+    inner = folded[..., padding : padding + size[0], padding : padding + size[1]]
+    torch.testing.assert_close(inner, x.grad, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("mode", PADDING_MODES)
+@pytest.mark.parametrize("size", [(8, 9), (9, 8)])
+def test_analyse_and_synthesise_are_transposes(packed, mode, size):
+    torus, padding = Torus(size, packed), 2
+    y = draw(2, 3, size[0] - 4, size[1] - 4).requires_grad_()
+    x_f = torus.analyse(y, padding, mode)
+    other = torus.analyse(draw(2, 3, *size)).detach()  # spectra of real signals
+    x_f.backward(other)
+    weight = 1 if packed else torus.multiplicity(other)
+    left = (x_f.detach().conj() * other * weight).real.sum()
+    torch.testing.assert_close(left, (y.detach() * y.grad).sum())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_synthesise_inverts_analyse(packed):
+    torus = Torus((7, 8), packed)
+    y = draw(4, 3, 7, 8)
+    torch.testing.assert_close(torus.synthesise(torus.analyse(y)) / 56, y)
+    torch.testing.assert_close(torus.synthesise(torus.analyse(y), 2) / 56, y[..., 2:-2, 2:-2])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("prior", ["nearest", "zero"])
+@pytest.mark.parametrize(("psf_shape", "lam_shape"), [((1, 3), (1, 3)), ((2, 3), (1, 1)), ((1, 1), (2, 3))])
+def test_inverse_filter_is_its_composite(packed, prior, psf_shape, lam_shape):
+    torus = Torus((6, 8), packed)
+    psf, lam = draw(*psf_shape, 5, 4), draw(*lam_shape, 1, 1).square() + 0.1
+    found, expected = (
+        (function(psf.requires_grad_(), lam.requires_grad_(), torus, prior))
+        for function in (inverse_filter, inverse_filter_composite)
+    )
+    torch.testing.assert_close(found, expected)
+    upstream = torch.randn_like(expected)
+    for grad, other in zip(*(torch.autograd.grad(x, (psf, lam), upstream) for x in (found, expected)), strict=True):
+        torch.testing.assert_close(grad, other)
+
+
+def test_normalise_channels_has_right_second_derivatives():
+    x = draw(2, 3, 2, 2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: normalise_channels(x, 1e-2), x)
+    assert torch.autograd.gradgradcheck(lambda x: normalise_channels(x, 1e-2), x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_normalise_channels_computes_half_precision_in_float32(dtype):
+    x = (100 + torch.randn(2, 8, 3, 3)).to(dtype)
+    assert torch.equal(normalise_channels(x, 1e-5), normalise_channels(x.float(), 1e-5).to(dtype))
