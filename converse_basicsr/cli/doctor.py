@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .allocator import keep_large_buffers
+
 PACKAGES = ("torch", "torchvision", "basicsr", "mmengine", "numpy", "opencv-python", "lmdb", "scikit-image")
 OPTIONAL = ("mmengine", "opencv-python")  # opencv-python-headless serves as well
 
@@ -73,6 +75,7 @@ def _hardware() -> list[tuple[str, str]]:
     return [
         ("CUDA", f"{torch.version.cuda}: {', '.join(names)}" if names else "none; runs on the CPU"),
         ("CPU threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores"),
+        ("large buffers", keep_large_buffers()),
     ]
 
 

@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 
+from .allocator import keep_large_buffers
+
 INTERRUPTED = "; what was saved so far is under experiments/, the same command with --auto_resume goes on from there"
 
 
@@ -25,6 +27,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    keep_large_buffers()
     from ..compat import load_basicsr
 
     load_basicsr()
