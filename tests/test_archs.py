@@ -6,6 +6,7 @@ from basicsr.archs import build_network
 from basicsr.utils.registry import ARCH_REGISTRY
 
 import converse_basicsr.archs  # noqa: F401 (registers)
+from converse_basicsr import Converse2D
 
 PUBLISHED = {
     "converse_dncnn": ("ConverseDnCNN", 796_353),
@@ -74,6 +75,8 @@ BLOCK_OPTIONS = [
     {"padding": 1},
     {"padding_mode": "reflect"},
     {"eps": 0.5},
+    {"spatial_op": "conv"},
+    {"spatial_op": "conv_transpose"},
 ]
 OWN_OPTIONS = {
     "ConverseDnCNN": [{"num_in_ch": 3}, {"num_out_ch": 3}],
@@ -108,9 +111,26 @@ def test_every_option_changes_the_network(name, changed):
     assert before.shape != after.shape or (before - after).abs().max() > 1e-7
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("spatial_op", ["conv", "conv_transpose"])
+def test_rivals_have_the_same_number_of_parameters(name, spatial_op):
+    sizes = [
+        sum(parameter.numel() for parameter in ARCH_REGISTRY.get(name)(spatial_op=op).parameters())
+        for op in ("converse", spatial_op)
+    ]
+    assert sizes[0] == sizes[1]
+
+
+def test_rivals_have_no_converse2d_left():
+    for name in NAMES:
+        modules = ARCH_REGISTRY.get(name)(**TINY, spatial_op="conv").modules()
+        assert not any(isinstance(module, Converse2D) for module in modules)
+
+
 @pytest.mark.parametrize("upscale", [2, 3, 4, 8])
-def test_srresnet_upscales_and_starts_as_its_bilinear_skip(upscale):
-    network = ARCH_REGISTRY.get("ConverseSRResNet")(**TINY, upscale=upscale)
+@pytest.mark.parametrize("spatial_op", ["converse", "conv", "conv_transpose"])
+def test_srresnet_upscales_and_starts_as_its_bilinear_skip(upscale, spatial_op):
+    network = ARCH_REGISTRY.get("ConverseSRResNet")(**TINY, upscale=upscale, spatial_op=spatial_op)
     x = torch.rand(2, 3, 7, 6)
     expected = torch.nn.functional.interpolate(x, scale_factor=upscale, mode="bilinear", align_corners=False)
     torch.testing.assert_close(network(x), expected)
@@ -135,6 +155,8 @@ def test_every_parameter_is_trained(name):
     ("options", "message"),
     [
         ({"upscale": 5}, "upscale must be one of 2, 3, 4, 8, got 5"),
+        ({"spatial_op": "deconv"}, "spatial_op must be one of converse, conv, conv_transpose, got 'deconv'"),
+        ({"spatial_op": "conv_transpose", "kernel_size": 4}, "conv_transpose with scale 1 needs an odd kernel_size"),
         ({"num_in_ch": 4}, r"the skip needs num_in_ch 1 or num_out_ch \(3\), got 4"),
     ],
 )

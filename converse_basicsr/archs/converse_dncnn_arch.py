@@ -22,6 +22,8 @@ class ConverseDnCNN(nn.Module):
         padding (int | None): Padding of Converse2D; None means k - 1. Default: None.
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant'. Default: 'circular'.
         eps (float): The least regularisation weight. Default: 1e-5.
+        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
+            convolution) or 'conv_transpose' (depthwise transposed convolution). Default: 'converse'.
 
     Shape: (N, num_in_ch, H, W) in [0, 1] -> (N, num_out_ch, H, W).
     """
@@ -36,11 +38,15 @@ class ConverseDnCNN(nn.Module):
         padding: int | None = None,
         padding_mode: str = "circular",
         eps: float = 1e-5,
+        spatial_op: str = "converse",
     ):
         super().__init__()
         self.m_head = nn.Sequential(nn.Conv2d(num_in_ch, num_feat, 1))
         self.m_body = nn.Sequential(
-            *[ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps) for _ in range(num_block)]
+            *[
+                ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps, spatial_op=spatial_op)
+                for _ in range(num_block)
+            ]
         )
         self.m_tail = nn.Sequential(nn.Conv2d(num_feat, num_out_ch, 1))
 

@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
-from ..layers import Converse2D, ConverseBlock
+from ..layers import ConverseBlock
+from ..layers.spatial import build_spatial_op
 
 STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # upscale: factors of the upsamplers
 UP_PADDING = 2  # matters where taps leave their block, which those of factor 2 do not
@@ -31,6 +32,8 @@ class ConverseSRResNet(nn.Module):
             Default: 'replicate'.
         eps (float): The least regularisation weight in the blocks. Default: 1e-5.
         up_eps (float): The least regularisation weight in the upsamplers. Default: 1e-3.
+        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
+            convolution) or 'conv_transpose' (depthwise transposed convolution). Default: 'converse'.
 
     Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
     """
@@ -47,6 +50,7 @@ class ConverseSRResNet(nn.Module):
         padding_mode: str = "replicate",
         eps: float = 1e-5,
         up_eps: float = 1e-3,
+        spatial_op: str = "converse",
     ):
         super().__init__()
         if upscale not in STAGES:
@@ -56,12 +60,12 @@ class ConverseSRResNet(nn.Module):
         self.upscale = upscale
 
         def block() -> ConverseBlock:
-            return ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps)
+            return ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps, spatial_op=spatial_op)
 
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 1)
         self.conv_body = nn.Sequential(*[block() for _ in range(num_block)])
         for i, factor in enumerate(STAGES[upscale], start=1):
-            up = Converse2D(num_feat, num_feat, factor, factor, UP_PADDING, padding_mode, up_eps)
+            up = build_spatial_op(spatial_op, num_feat, factor, factor, UP_PADDING, padding_mode, up_eps)
             self.add_module(f"upconv{i}", block())
             self.add_module(f"up{i}", up)
         self.conv_hres = block()

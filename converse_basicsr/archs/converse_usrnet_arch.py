@@ -6,7 +6,10 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
 from ..layers import ConverseBlock
+from ..layers.spatial import check_spatial_op
 from ..ops import converse2d
+from ..ops.depthwise import depthwise
+from ..ops.prior import prior_image
 from .denoiser import Denoiser
 
 
@@ -27,15 +30,27 @@ class KernelNet(nn.Module):
 
 
 class DataStep(nn.Module):
-    """Converse2D's closed form with a psf per sample and channel; alpha (1, C, 1, 1) sets its weight."""
+    """Converse2D's closed form with a psf per sample and channel; alpha (1, C, 1, 1) sets its weight.
 
-    def __init__(self, num_feat: int, eps: float):
+    In the rivals the same psf is the kernel of a depthwise (transposed) convolution of the upsampled features, and
+    alpha a bias.
+    """
+
+    def __init__(self, num_feat: int, eps: float, spatial_op: str):
         super().__init__()
+        check_spatial_op(spatial_op)
         self.eps = eps
+        self.spatial_op = spatial_op
         self.alpha = nn.Parameter(torch.zeros(1, num_feat, 1, 1))
 
     def forward(self, y: Tensor, psf: Tensor, scale: int) -> Tensor:
-        return converse2d(y, psf, torch.sigmoid(self.alpha - 9.0) + self.eps, scale)
+        if self.spatial_op == "converse":
+            return converse2d(y, psf, torch.sigmoid(self.alpha - 9.0) + self.eps, scale)
+        y = prior_image(y, scale, "nearest")
+        psf = psf if self.spatial_op == "conv" else psf.flip(-2, -1)
+        k = psf.shape[-1]
+        y = F.pad(y, (k // 2, (k - 1) // 2, k // 2, (k - 1) // 2), "circular")
+        return depthwise(F.conv2d, y, psf) + self.alpha
 
 
 @ARCH_REGISTRY.register()
@@ -59,6 +74,8 @@ class ConverseUSRNet(nn.Module):
         psf_size (int): Side of the blur kernel. Default: 7.
         num_embed (int): Channels of the embedded kernel. Default: 16.
         data_eps (float): The least regularisation weight of the data steps. Default: 1e-3.
+        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
+            convolution) or 'conv_transpose' (depthwise transposed convolution). Default: 'converse'.
     """
 
     def __init__(
@@ -75,16 +92,16 @@ class ConverseUSRNet(nn.Module):
         psf_size: int = 7,
         num_embed: int = 16,
         data_eps: float = 1e-3,
+        spatial_op: str = "converse",
     ):
         super().__init__()
         self.psf_size = psf_size
         self.conv1 = nn.Conv2d(num_in_ch, num_feat, 1)
         self.kernelnet = KernelNet(psf_size, num_embed)
         self.convs = nn.ModuleList([nn.Conv2d(num_embed, num_feat, 1) for _ in range(num_iterations)])
-        self.d = DataStep(num_feat, data_eps)
+        self.d = DataStep(num_feat, data_eps, spatial_op)
         self.p = Denoiser(
-            ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps, residual_gain=True)
-            for _ in range(num_block)
+            ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps, True, spatial_op) for _ in range(num_block)
         )
         self.conv2 = nn.Conv2d(num_feat, num_out_ch, 1)
 

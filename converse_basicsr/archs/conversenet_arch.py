@@ -24,6 +24,8 @@ class ConverseNet(nn.Module):
         padding (int | None): Padding of Converse2D; None means k - 1. Default: None.
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant'. Default: 'circular'.
         eps (float): The least regularisation weight. Default: 1e-5.
+        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
+            convolution) or 'conv_transpose' (depthwise transposed convolution). Default: 'converse'.
 
     Shape: (N, num_in_ch, H, W) in [0, 1] -> (N, num_out_ch, H, W).
     """
@@ -39,11 +41,13 @@ class ConverseNet(nn.Module):
         padding: int | None = None,
         padding_mode: str = "circular",
         eps: float = 1e-5,
+        spatial_op: str = "converse",
     ):
         super().__init__()
         self.num_iterations = num_iterations
         self.conv1 = nn.Conv2d(num_in_ch, num_feat, 1)
-        self.p = Denoiser(ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps) for _ in range(num_block))
+        options = (num_feat, kernel_size, padding, padding_mode, eps)
+        self.p = Denoiser(ConverseBlock(*options, spatial_op=spatial_op) for _ in range(num_block))
         self.conv2 = nn.Conv2d(num_feat, num_out_ch, 1)
 
     def forward(self, x: Tensor) -> Tensor:

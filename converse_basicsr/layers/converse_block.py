@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from .converse2d import Converse2D
 from .layer_norm import LayerNorm2d, normalise_channels
 from .pointwise import PointwiseConv2d, pointwise
+from .spatial import build_spatial_op
 
 
 class ConverseBlock(nn.Module):
@@ -21,6 +21,7 @@ class ConverseBlock(nn.Module):
         eps: of Converse2D.
         residual_gain: multiply each branch by a learnable gain per channel that starts at 0
             (Converse-USRNet's variant; keys alpha1, alpha2).
+        spatial_op: 'converse', or a rival in its place: 'conv', 'conv_transpose'.
 
     Shape: (N, C, H, W) -> (N, C, H, W).
     """
@@ -33,6 +34,7 @@ class ConverseBlock(nn.Module):
         padding_mode: str = "replicate",
         eps: float = 1e-5,
         residual_gain: bool = False,
+        spatial_op: str = "converse",
     ):
         super().__init__()
         wide = 2 * num_feat
@@ -41,7 +43,7 @@ class ConverseBlock(nn.Module):
             LayerNorm2d(num_feat),
             PointwiseConv2d(num_feat, wide),
             nn.GELU(),
-            Converse2D(wide, wide, kernel_size, 1, padding, padding_mode, eps),
+            build_spatial_op(spatial_op, wide, kernel_size, 1, padding, padding_mode, eps),
             nn.GELU(),
             PointwiseConv2d(wide, num_feat),
         )
@@ -55,8 +57,8 @@ class ConverseBlock(nn.Module):
         self.alpha2 = nn.Parameter(torch.zeros(1, num_feat, 1, 1)) if residual_gain else None
 
     def forward(self, x: Tensor) -> Tensor:
-        norm, expand, act, converse, _, project = self.conv1
-        x = x + _gained(project(act(converse(act(normalised_pointwise(x, norm, expand))))), self.alpha1)
+        norm, expand, act, mix, _, project = self.conv1
+        x = x + _gained(project(act(mix(act(normalised_pointwise(x, norm, expand))))), self.alpha1)
         norm, expand, act, project = self.conv2
         return x + _gained(project(act(normalised_pointwise(x, norm, expand))), self.alpha2)
 

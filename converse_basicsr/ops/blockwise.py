@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .borders import pad
+from .depthwise import depthwise
 from .prior import Prior, prior_image
 
 
@@ -35,30 +36,19 @@ def _solve_pointwise(y: Tensor, psf: Tensor, inverse: Tensor, scale: int, prior:
     weight = taps * inverse
     if prior == "nearest":
         weight = 1 + weight * (1 - psf.sum((-2, -1), keepdim=True))
-    return _depthwise(F.conv_transpose2d, y, weight, scale)
+    return depthwise(F.conv_transpose2d, y, weight, scale)
 
 
 def _reduce(x: Tensor, psf: Tensor, scale: int) -> Tensor:
     """A x: blur circularly, keep the top left sample of each block."""
     kh, kw = psf.shape[-2:]
     x = F.pad(x, (kw - 1 - kw // 2, kw // 2, kh - 1 - kh // 2, kh // 2), "circular")
-    return _depthwise(F.conv2d, x, psf.flip(-2, -1), scale)
+    return depthwise(F.conv2d, x, psf.flip(-2, -1), scale)
 
 
 def _spread(z: Tensor, psf: Tensor, scale: int) -> Tensor:
     """A' z, the transpose of _reduce: a sample spreads its taps over at most its own and the previous blocks."""
     h, w = z.shape[-2] * scale, z.shape[-1] * scale
     top, left = (taps - 1 - taps // 2 for taps in psf.shape[-2:])
-    x = _depthwise(F.conv_transpose2d, pad(z, 1, "circular"), psf.flip(-2, -1), scale)
+    x = depthwise(F.conv_transpose2d, pad(z, 1, "circular"), psf.flip(-2, -1), scale)
     return x[..., scale + top :, scale + left :][..., :h, :w]
-
-
-def _depthwise(convolution, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """A (transposed) convolution with a filter (N or 1, C or 1, kh, kw) for each sample and channel."""
-    n, c = x.shape[:2]
-    if weight.shape[0] == 1:
-        return convolution(x, weight.expand(1, c, -1, -1).transpose(0, 1), stride=stride, groups=c)
-    weight = weight.expand(n, c, -1, -1).flatten(0, 1).unsqueeze(1)
-    return (
-        convolution(x.flatten(0, 1).unsqueeze(0), weight, stride=stride, groups=n * c).unflatten(1, (n, c)).squeeze(0)
-    )
