@@ -43,9 +43,14 @@ class DataStep(nn.Module):
         self.spatial_op = spatial_op
         self.alpha = nn.Parameter(torch.zeros(1, num_feat, 1, 1))
 
+    @property
+    def lam(self) -> Tensor:
+        """The weight of the prior, (1, C, 1, 1)."""
+        return torch.sigmoid(self.alpha - 9.0) + self.eps
+
     def forward(self, y: Tensor, psf: Tensor, scale: int) -> Tensor:
         if self.spatial_op == "converse":
-            return converse2d(y, psf, torch.sigmoid(self.alpha - 9.0) + self.eps, scale)
+            return converse2d(y, psf, self.lam, scale)
         y = prior_image(y, scale, "nearest")
         psf = psf if self.spatial_op == "conv" else psf.flip(-2, -1)
         k = psf.shape[-1]

@@ -40,6 +40,10 @@ class KeptFilter:
             self._kept = (torus, dtype), weight.detach().clone(), bias.detach().clone(), filters
         return filters
 
+    def forget(self) -> None:
+        """Start empty again."""
+        self._kept = None
+
     def __deepcopy__(self, memo: dict) -> "KeptFilter":
         return KeptFilter()
 

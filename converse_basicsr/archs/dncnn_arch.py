@@ -1,0 +1,32 @@
+"""DnCNN: the plain rival of Converse-DnCNN."""
+
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+
+
+@ARCH_REGISTRY.register()
+class DnCNN(nn.Module):
+    """3x3 convolutions, batch normalisation and ReLU, predicting the noise.
+
+    Source: Zhang et al., "Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for Image Denoising", IEEE TIP
+    2017. The defaults have the 557,057 parameters that the Converse2D paper states for it.
+
+    Args:
+        num_in_ch (int): Channels of the input, and of the output. Default: 1.
+        num_feat (int): Channels of the features. Default: 64.
+        num_layer (int): Number of convolutions, at least 2. Default: 17.
+
+    Shape: (N, num_in_ch, H, W) in [0, 1] -> (N, num_in_ch, H, W).
+    """
+
+    def __init__(self, num_in_ch: int = 1, num_feat: int = 64, num_layer: int = 17):
+        super().__init__()
+        if num_layer < 2:
+            raise ValueError(f"num_layer must be at least 2, got {num_layer!r}")
+        layers = [nn.Conv2d(num_in_ch, num_feat, 3, padding=1), nn.ReLU(inplace=True)]
+        for _ in range(num_layer - 2):
+            layers += [nn.Conv2d(num_feat, num_feat, 3, padding=1), nn.BatchNorm2d(num_feat), nn.ReLU(inplace=True)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(num_feat, num_in_ch, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - self.body(x)

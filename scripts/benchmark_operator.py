@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Time Converse2D and its networks beside their rivals: the literal closed form, a bare FFT pair, convolutions.
+
+    python scripts/benchmark_operator.py [--json FILE] [--picture FILE] [--device cpu|cuda] [--only operator|networks]
+
+Medians of interleaved runs; every ratio is within one run. Prints Markdown tables.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from basicsr.utils.registry import ARCH_REGISTRY
+from literal import on_literal_form
+from measure import Timing, as_json, environment, peak_memory, time_together
+from torch import Tensor, nn
+from tqdm import tqdm
+
+import converse_basicsr.archs  # noqa: F401 (registers)
+from converse_basicsr import Converse2D, converse2d_reference
+from converse_basicsr.cli.allocator import keep_large_buffers
+from converse_basicsr.layers.spatial import build_spatial_op
+from converse_basicsr.ops.borders import pad
+
+OPERATORS = [  # (N, C, h, w), kernel_size, scale, padding, padding_mode
+    ((1, 128, 256, 256), 7, 1, 6, "circular"),
+    ((1, 128, 128, 128), 5, 1, 4, "replicate"),
+    ((4, 128, 48, 48), 5, 1, 4, "replicate"),
+    ((16, 64, 64, 64), 5, 1, 4, "replicate"),
+    ((1, 64, 128, 128), 2, 2, 2, "replicate"),
+    ((8, 64, 48, 48), 3, 3, 2, "replicate"),
+    ((2, 64, 101, 101), 5, 1, 4, "circular"),  # 109 is prime
+]
+NETWORKS = [  # arch, input shape, further inputs, plain rival
+    ("ConverseSRResNet", (4, 3, 24, 24), "MSRResNet"),
+    ("ConverseSRResNet", (1, 3, 64, 64), "MSRResNet"),
+    ("ConverseDnCNN", (1, 1, 128, 128), "DnCNN"),
+    ("ConverseUSRNet", (1, 3, 64, 64), None),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write a bar chart (PNG)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
+    parser.add_argument("--only", choices=("operator", "networks"), help="half of it")
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    allocator = keep_large_buffers()
+    torch.manual_seed(0)
+
+    results = {"environment": {**environment(device), "allocator": allocator}, "operator": [], "networks": []}
+    print(", ".join(f"{key} {value}" for key, value in results["environment"].items()))
+    cases = [("operator", case) for case in OPERATORS] + [("networks", case) for case in NETWORKS]
+    for kind, case in tqdm([c for c in cases if args.only in (None, c[0])], desc="cases"):
+        measure = measure_operator if kind == "operator" else measure_network
+        results[kind].append(measure(*case, device))
+    for kind, columns in (("operator", OPERATOR_COLUMNS), ("networks", NETWORK_COLUMNS)):
+        if results[kind]:
+            print_tables(results[kind], columns)
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=1))
+    if args.picture:
+        from chart import draw_chart
+
+        draw_chart(results, args.picture)
+
+
+OPERATOR_COLUMNS = ("literal", "ours, cold", "ours, kept", "FFT floor", "depthwise")
+NETWORK_COLUMNS = ("literal", "ours, cold", "ours, kept", "depthwise twin", "plain rival")
+
+
+def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
+    n, c, h, w = shape
+    y = torch.randn(shape, device=device)
+    layer = Converse2D(c, c, kernel_size, scale, padding, mode).to(device)
+    rival = build_spatial_op("conv" if scale == 1 else "conv_transpose", c, kernel_size, scale, 0, mode, 1).to(device)
+    padded = pad(y, padding, mode)
+
+    def literal(y: Tensor) -> Tensor:
+        x = converse2d_reference(pad(y, padding, mode), layer.weight, layer.lam, scale)
+        margin = padding * scale
+        return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
+
+    def cold(y: Tensor) -> Tensor:
+        layer._kept_filter.forget()
+        return layer(y)
+
+    def floor() -> Tensor:
+        return torch.fft.irfft2(torch.fft.rfft2(padded), s=padded.shape[-2:])
+
+    functions = {"literal": literal, "ours, cold": cold, "ours, kept": layer, "depthwise": rival}
+    evaluation = {name: evaluating(function, y) for name, function in functions.items()}
+    training = {name: training_step(function, y) for name, function in functions.items() if name != "ours, kept"}
+    evaluation["FFT floor"] = floor
+    training["FFT floor"] = lambda: (floor(), floor())
+    label = f"{n}x{c}x{h}x{w} k{kernel_size} s{scale} p{padding}"
+    return measure_all(label, evaluation, training, device)
+
+
+def measure_network(arch, shape, plain, device) -> dict:
+    inputs = [torch.rand(shape, device=device)]
+    if arch == "ConverseUSRNet":
+        inputs.append(torch.full((shape[0], 1, 7, 7), 1 / 49, device=device))
+
+    def build(name: str, **options) -> nn.Module:
+        torch.manual_seed(0)
+        return ARCH_REGISTRY.get(name)(**options).to(device).eval()
+
+    ours = build(arch)
+    nn.init.normal_(list(ours.parameters())[-1], std=0.02)  # gradients reach the body
+
+    def cold(*inputs: Tensor) -> Tensor:
+        for module in ours.modules():
+            if isinstance(module, Converse2D):
+                module._kept_filter.forget()
+        return ours(*inputs)
+
+    networks = {
+        "literal": on_literal_form(ours),
+        "ours, cold": cold,
+        "ours, kept": ours,
+        "depthwise twin": build(arch, spatial_op="conv"),
+    }
+    if plain:
+        networks["plain rival"] = build(plain)
+    evaluation = {name: evaluating(network, *inputs) for name, network in networks.items()}
+    training = {name: training_step(f, *inputs) for name, f in networks.items() if name != "ours, kept"}
+    return measure_all(f"{arch} {'x'.join(map(str, shape))}", evaluation, training, device)
+
+
+def evaluating(function: Callable, *inputs: Tensor) -> Callable[[], object]:
+    def run() -> None:
+        with torch.no_grad():
+            function(*inputs)
+
+    return run
+
+
+def training_step(function: Callable, y: Tensor, *others: Tensor) -> Callable[[], object]:
+    """Forward and backward, to the input too: a layer inside a network has to give that gradient."""
+
+    def run() -> None:
+        leaf = y.detach().requires_grad_()
+        function(leaf, *others).square().mean().backward()
+
+    return run
+
+
+def measure_all(label: str, evaluation: dict, training: dict, device: torch.device) -> dict:
+    return {
+        "label": label,
+        "evaluation": as_json(time_together(evaluation, device)),
+        "training": as_json(time_together(training, device)),
+        "memory": {name: peak_memory(step, device) for name, step in training.items() if name != "FFT floor"},
+    }
+
+
+def print_tables(rows: list[dict], columns: tuple[str, ...]) -> None:
+    for kind, unit in (("evaluation", "ms"), ("training", "ms"), ("memory", "MiB, peak of a training step")):
+        present = [column for column in columns if any(column in row[kind] for row in rows)]
+        print(f"\n| {kind}, {unit} | {' | '.join(present)} |\n|---|{'---|' * len(present)}")
+        for row in rows:
+            cells = [_cell(row[kind].get(column)) for column in present]
+            print(f"| {row['label']} | {' | '.join(cells)} |")
+
+
+def _cell(value: dict | Timing | float | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.0f}"
+    return f"{value['median']:.3g} ({value['low']:.3g}-{value['high']:.3g})"
+
+
+if __name__ == "__main__":
+    main()
