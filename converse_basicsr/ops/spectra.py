@@ -90,17 +90,23 @@ def thin_dft(taps: int, extent: int, frequencies: int, scale: int, like: Tensor)
         scale: s; the rows of component i (of s) are zero at taps that belong to another.
         like: gives the precision and the device.
     """
-    return _thin_dft(taps, extent, frequencies, scale, torch.promote_types(like.dtype, torch.complex64), like.device)
+    dtype = torch.promote_types(like.dtype, torch.complex64)
+    build = _thin_dft if torch.compiler.is_compiling() else _kept_thin_dft
+    return build(taps, extent, frequencies, scale, dtype, like.device)
+
+
+def _thin_dft(taps: int, extent: int, frequencies: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    position = taps // 2 - torch.arange(taps)  # -q
+    coarse = torch.div(position, scale, rounding_mode="floor")
+    component = position - coarse * scale
+    turns = (torch.arange(frequencies)[:, None] * coarse) % extent  # as integers: no error from large angles
+    angle = turns.to(torch.float64) * (-2 * math.pi / extent)
+    member = (component == torch.arange(scale)[:, None, None]).to(torch.float64)
+    matrix = torch.polar(member.expand(-1, frequencies, -1), angle.expand(scale, -1, -1))
+    return matrix.flatten(0, 1).to(device, dtype)
 
 
 @lru_cache(maxsize=64)
-def _thin_dft(taps: int, extent: int, frequencies: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # it is kept, and may be met by autograd later
-        position = taps // 2 - torch.arange(taps)  # -q
-        coarse = torch.div(position, scale, rounding_mode="floor")
-        component = position - coarse * scale
-        turns = (torch.arange(frequencies)[:, None] * coarse) % extent  # as integers: no error from large angles
-        angle = turns.to(torch.float64) * (-2 * math.pi / extent)
-        member = (component == torch.arange(scale)[:, None, None]).to(torch.float64)
-        matrix = torch.polar(member.expand(-1, frequencies, -1), angle.expand(scale, -1, -1))
-        return matrix.flatten(0, 1).to(device, dtype)
+def _kept_thin_dft(*arguments) -> Tensor:
+    with torch.inference_mode(False):  # autograd may meet it later
+        return _thin_dft(*arguments)

@@ -6,11 +6,14 @@ whose samples have filters of their own, takes real FFTs and half spectra.
 
 All FFTs are unscaled, so that each direction's transpose is the other direction. A half spectrum stands for the whole
 one, in gradients too; `stand_for_whole` is where ordinary tensors enter.
+
+Under torch.compile the same is done by plain operations, which it can trace, and their own derivatives.
 """
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .borders import fill_border, fold_border
@@ -35,15 +38,21 @@ class Torus:
 
     def analyse(self, y: Tensor, padding: int = 0, mode: str = "constant") -> Tensor:
         """(N, ..., h, w), padded by mode to the torus -> spectra (N/2 or N, ..., H, columns)."""
+        if torch.compiler.is_compiling():
+            return _analyse_plain(y, self, padding, mode)
         return _Analyse.apply(y, self, padding, mode)
 
     def synthesise(self, spectrum: Tensor, padding: int = 0) -> Tensor:
         """Spectra -> H*W times the signal (N, ..., h, w), the padding cropped."""
+        if torch.compiler.is_compiling():
+            return _synthesise_plain(spectrum, self, padding)
         return _Synthesise.apply(spectrum, self, padding, "constant")
 
     def stand_for_whole(self, spectrum: Tensor) -> Tensor:
         """A half spectrum made of ordinary tensors: its gradient counts the mirrored half too."""
-        return spectrum if self.packed else _StandForWhole.apply(spectrum, self)
+        if self.packed or torch.compiler.is_compiling():
+            return spectrum
+        return _StandForWhole.apply(spectrum, self)
 
     def multiplicity(self, like: Tensor) -> Tensor:
         """(columns,): how often a column of a half spectrum stands in the whole one."""
@@ -56,7 +65,23 @@ class Torus:
 
 def multiply(spectrum: Tensor, filters: Tensor) -> Tensor:
     """Spectra (N, ...) times filters (N or 1, ...), one for all or one each; the gradient to filters sums over N."""
-    return _Multiply.apply(spectrum, filters) if filters.shape[0] == 1 else spectrum * filters
+    if filters.shape[0] != 1 or torch.compiler.is_compiling():
+        return spectrum * filters
+    return _Multiply.apply(spectrum, filters)
+
+
+def _analyse_plain(y: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
+    y = F.pad(y.flatten(1, -3), (padding,) * 4, mode).unflatten(1, y.shape[1:-2])
+    return torch.fft.fft2(torch.complex(*y.chunk(2))) if torus.packed else torch.fft.rfft2(y)
+
+
+def _synthesise_plain(spectrum: Tensor, torus: Torus, padding: int) -> Tensor:
+    if torus.packed:
+        x = torch.fft.ifft2(spectrum, norm="forward")
+        x = torch.cat([x.real, x.imag])
+    else:
+        x = torch.fft.irfft2(spectrum, s=torus.size, norm="forward")
+    return x[..., padding : torus.size[0] - padding, padding : torus.size[1] - padding]
 
 
 class _Analyse(torch.autograd.Function):
