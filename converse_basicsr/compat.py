@@ -141,8 +141,9 @@ BEFORE_IMPORT = (
 
 
 def _is_basicsr_1_4() -> bool:
-    from basicsr.version import __version__
     from packaging.version import Version
+
+    from basicsr.version import __version__
 
     return Version(__version__) <= Version("1.4.2")
 
@@ -171,10 +172,11 @@ def _options_without_cuda() -> None:
 
 
 def _distributed_without_cuda() -> None:
-    import basicsr.utils.options
     import torch
-    from basicsr.models.base_model import BaseModel
     from torch.nn.parallel import DistributedDataParallel
+
+    import basicsr.utils.options
+    from basicsr.models.base_model import BaseModel
 
     def init_dist(launcher, port=None):
         if launcher == "slurm":
@@ -268,6 +270,7 @@ def _atomic_save() -> None:
 
 def _lmdb_once_per_process() -> None:
     import lmdb
+
     from basicsr.utils.file_client import FileClient, LmdbBackend
 
     environments = {}  # (process, real path): open environment

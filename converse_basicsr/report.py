@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
+
 from basicsr.data import build_dataset
 from basicsr.metrics import calculate_metric
 from basicsr.models import build_model
 from basicsr.utils import tensor2img
 from basicsr.utils.dist_util import get_dist_info
 from basicsr.utils.matlab_functions import imresize
-from tqdm import tqdm
 
 from .panel import draw_panel
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from basicsr.utils.registry import ARCH_REGISTRY
 from literal import on_literal_form
 from measure import Timing, as_json, environment, peak_memory, time_together
 from torch import Tensor, nn
@@ -23,6 +22,8 @@ from converse_basicsr import Converse2D, converse2d_reference
 from converse_basicsr.cli.allocator import keep_large_buffers
 from converse_basicsr.layers.spatial import build_spatial_op
 from converse_basicsr.ops.borders import pad
+
+from basicsr.utils.registry import ARCH_REGISTRY
 
 OPERATORS = [  # (N, C, h, w), kernel_size, scale, padding, padding_mode
     ((1, 128, 256, 256), 7, 1, 6, "circular"),

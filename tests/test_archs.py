@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from basicsr.archs import build_network
-from basicsr.utils.registry import ARCH_REGISTRY
 
 import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr import Converse2D
+
+from basicsr.archs import build_network
+from basicsr.utils.registry import ARCH_REGISTRY
 
 PUBLISHED = {
     "converse_dncnn": ("ConverseDnCNN", 796_353),

@@ -3,13 +3,14 @@
 import pytest
 import torch
 import yaml
-from basicsr.archs import build_network
 from tiny import MISSING, options, write_images, write_options
 
 import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr.checks import check_run, read_options
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
+
+from basicsr.archs import build_network
 
 
 @pytest.fixture(autouse=True)

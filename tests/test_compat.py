@@ -4,16 +4,17 @@ import os
 import sys
 import types
 
-import basicsr.train
 import lmdb
 import pytest
 import torch
-from basicsr.models.base_model import BaseModel
-from basicsr.utils.file_client import FileClient
 from tiny import options, write_options
 
 from converse_basicsr import compat
 from converse_basicsr.checkpoint import load_file
+
+import basicsr.train
+from basicsr.models.base_model import BaseModel
+from basicsr.utils.file_client import FileClient
 
 PATCHES = {patch.name: patch for patch in (*compat.BEFORE_IMPORT, *compat.AFTER_IMPORT)}
 

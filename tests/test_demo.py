@@ -3,10 +3,11 @@
 import lmdb
 import numpy as np
 import pytest
-from basicsr.utils import imfrombytes
 
 from converse_basicsr.data import demo
 from converse_basicsr.errors import UserError
+
+from basicsr.utils import imfrombytes
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 import inspect
 
 import pytest
-from basicsr.archs import build_network
-from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY
 from conftest import REPOSITORY
 
 import converse_basicsr.archs
@@ -12,6 +10,9 @@ import converse_basicsr.data
 import converse_basicsr.models  # noqa: F401 (register)
 from converse_basicsr.checks import check_run, read_options
 from converse_basicsr.data import demo
+
+from basicsr.archs import build_network
+from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY
 
 FILES = sorted((REPOSITORY / "options").rglob("*.yml"))
 

@@ -3,14 +3,15 @@
 import cv2
 import numpy as np
 import torch
-from basicsr.archs import build_network
-from basicsr.metrics import calculate_psnr
-from basicsr.utils.matlab_functions import imresize
 from tiny import options, write_images
 
 import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr.panel import _strongest_edges
 from converse_basicsr.report import report
+
+from basicsr.archs import build_network
+from basicsr.metrics import calculate_psnr
+from basicsr.utils.matlab_functions import imresize
 
 
 def trained(folder, **changes) -> dict:

@@ -1,8 +1,9 @@
 """Converse-SRResNet: super-resolution."""
 
 import torch.nn.functional as F
-from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
+
+from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
 from ..layers.spatial import build_spatial_op

@@ -2,8 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
+
+from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
 from ..layers.spatial import check_spatial_op

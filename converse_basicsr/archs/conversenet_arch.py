@@ -1,7 +1,8 @@
 """ConverseNet: blind deblurring."""
 
-from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
+
+from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
 from .denoiser import Denoiser

@@ -1,7 +1,8 @@
 """DnCNN: the plain rival of Converse-DnCNN."""
 
-from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
+
+from basicsr.utils.registry import ARCH_REGISTRY
 
 
 @ARCH_REGISTRY.register()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
+
 from basicsr.utils.lmdb_util import LmdbMaker
 from basicsr.utils.matlab_functions import imresize
-from tqdm import tqdm
 
 from ..errors import UserError
 
