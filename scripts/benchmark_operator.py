@@ -56,7 +56,7 @@ def main() -> None:
     results = {"environment": {**environment(device), "allocator": allocator}, "operator": [], "networks": []}
     print(", ".join(f"{key} {value}" for key, value in results["environment"].items()))
     cases = [("operator", case) for case in OPERATORS] + [("networks", case) for case in NETWORKS]
-    for kind, case in tqdm([c for c in cases if args.only in (None, c[0])], desc="cases"):
+    for kind, case in tqdm([c for c in cases if args.only in (None, c[0])], desc="cases", unit="case"):
         measure = measure_operator if kind == "operator" else measure_network
         results[kind].append(measure(*case, device))
     for kind, columns in (("operator", OPERATOR_COLUMNS), ("networks", NETWORK_COLUMNS)):

@@ -4,12 +4,14 @@ import platform
 import statistics
 import subprocess
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-MIN_RUNS, MAX_RUNS, SECONDS = 5, 40, 4.0
+MIN_RUNS, MAX_RUNS, SECONDS = 5, 30, 3.0
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,39 @@ def peak_memory(function: Callable[[], object], device: torch.device) -> float:
         function()
         _wait(device)
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+    with _LiveBytes() as live:
         function()
-    changes = sorted(
-        (event.time_range.start, event.cpu_memory_usage) for event in profile.events() if event.name == "[memory]"
-    )
-    held = peak = 0
-    for _, change in changes:
-        held += change
-        peak = max(peak, held)
-    return peak / 2**20
+    return live.peak / 2**20
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Counts the bytes of tensors that operations make, while anything refers to them."""
+
+    def __init__(self):
+        super().__init__()
+        self.held = self.peak = 0
+        self.known = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in torch.utils._pytree.tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self.known:
+            return
+        size = storage.nbytes()
+        self.known.add(key)
+        self.held += size
+        self.peak = max(self.peak, self.held)
+        weakref.finalize(storage, self._release, key, size)
+
+    def _release(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.held -= size
 
 
 def environment(device: torch.device) -> dict[str, str | int]:

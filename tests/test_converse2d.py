@@ -107,20 +107,23 @@ def test_float32_keeps_its_accuracy_at_a_small_lam(shape, taps, scale, per_sampl
 
 
 @pytest.mark.parametrize(
-    ("batch", "taps", "scale", "per_sample"),
+    ("batch", "channels", "taps", "scale", "per_sample"),
     [
-        (2, (3, 2), 1, False),  # packed pairs
-        (1, (3, 2), 1, False),  # real FFTs, even and odd widths
-        (2, (3, 2), 1, True),
-        (2, (3, 3), 2, False),
-        (3, (3, 3), 2, False),
-        (1, (2, 2), 2, False),  # blockwise, pointwise
-        (2, (3, 2), 3, True),  # blockwise
+        (2, 1, (3, 2), 1, False),  # pairs of samples
+        (1, 2, (3, 2), 1, False),  # real FFTs
+        (1, 2, (3, 3), 2, False),
+        (2, 2, (3, 2), 1, True),
+        (3, 1, (3, 2), 1, False),
+        (2, 1, (3, 3), 2, True),
+        (2, 1, (3, 3), 2, False),
+        (1, 2, (2, 2), 2, False),  # blockwise, pointwise
+        (2, 1, (3, 2), 3, True),  # blockwise
+        (1, 1, (3, 3), 3, False),
     ],
 )
 @pytest.mark.parametrize("prior", ["nearest", "zero", "tensor"])
-def test_gradcheck_and_gradgradcheck(batch, taps, scale, per_sample, prior):
-    y, psf, lam, x0 = make_problem((batch, 1, 3, 4), taps, scale, per_sample, lam=0.3)
+def test_gradcheck_and_gradgradcheck(batch, channels, taps, scale, per_sample, prior):
+    y, psf, lam, x0 = make_problem((batch, channels, 3, 4), taps, scale, per_sample, lam=0.3)
     inputs = [value.requires_grad_() for value in ((y, psf, lam, x0) if prior == "tensor" else (y, psf, lam))]
 
     def function(y, psf, lam, x0=prior):
@@ -132,7 +135,7 @@ def test_gradcheck_and_gradgradcheck(batch, taps, scale, per_sample, prior):
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4])
 @pytest.mark.parametrize("width", [7, 8])
-def test_packed_pairs_and_real_transforms_agree(batch, width):
+def test_pairs_of_samples_and_real_transforms_agree(batch, width):
     y, psf, lam, x0 = make_problem((batch, 3, 6, width), (5, 5), 1, per_sample=False)
     packed, grads = gradients(lambda *a: converse2d(*a), (y, psf, lam), x0)
     each = [gradients(lambda *a: converse2d(*a), (y[i : i + 1], psf, lam), x0[i : i + 1]) for i in range(batch)]

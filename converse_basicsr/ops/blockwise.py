@@ -3,6 +3,7 @@
 x = x0 + A' (y - A x0) / (|psf|^2 + lam)
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -26,8 +27,10 @@ def solve_blockwise(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0:
     inverse = 1 / (psf.square().sum((-2, -1), keepdim=True) + lam)
     if isinstance(x0, str) and x0 in ("nearest", "zero") and stays_in_block(psf, scale):
         return _solve_pointwise(y, psf, inverse, scale, x0)
+    nearest = isinstance(x0, str) and x0 == "nearest"
     x0 = prior_image(y, scale, x0)
-    return x0 + _spread((y - _reduce(x0, psf, scale)) * inverse, psf, scale)
+    reduced = _reduce_nearest(y, psf) if nearest else _reduce(x0, psf, scale)
+    return x0 + _spread((y - reduced) * inverse, psf, scale)
 
 
 def _solve_pointwise(y: Tensor, psf: Tensor, inverse: Tensor, scale: int, prior: str) -> Tensor:
@@ -44,6 +47,15 @@ def _reduce(x: Tensor, psf: Tensor, scale: int) -> Tensor:
     kh, kw = psf.shape[-2:]
     x = F.pad(x, (kw - 1 - kw // 2, kw // 2, kh - 1 - kh // 2, kh // 2), "circular")
     return depthwise(F.conv2d, x, psf.flip(-2, -1), scale)
+
+
+def _reduce_nearest(y: Tensor, psf: Tensor) -> Tensor:
+    """A x0 for x0 = nearest upsampling of y: taps up to the centre meet their own block, later ones the previous."""
+    for dim in (-2, -1):
+        own = psf.shape[dim] // 2 + 1
+        parts = psf.split([own, psf.shape[dim] - own], dim)
+        psf = torch.cat([part.sum(dim, keepdim=True) for part in reversed(parts)], dim)
+    return depthwise(F.conv2d, F.pad(y, (1, 0, 1, 0), "circular"), psf)
 
 
 def _spread(z: Tensor, psf: Tensor, scale: int) -> Tensor:
