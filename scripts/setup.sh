@@ -6,15 +6,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1; }
 
+version() { "$1" --version 2>/dev/null || echo "not an interpreter that runs"; }
+
 find_python() {
     if [ -n "${PYTHON:-}" ]; then
         supported "$PYTHON" && { echo "$PYTHON"; return; }
-        echo "error: PYTHON=$PYTHON is $("$PYTHON" --version 2>&1 | head -n 1 || true); Python 3.10, 3.11 or 3.12 is needed" >&2
+        echo "error: PYTHON=$PYTHON is $(version "$PYTHON"); Python 3.10, 3.11 or 3.12 is needed" >&2
     else
         for candidate in python3.11 python3.12 python3.10 python3 python; do
             supported "$candidate" && { echo "$candidate"; return; }
         done
-        echo "error: no Python 3.10, 3.11 or 3.12 found; python3 is $(python3 --version 2>&1 | head -n 1 || true)" >&2
+        echo "error: no Python 3.10, 3.11 or 3.12 found; python3 is $(version python3)" >&2
     fi
     echo "       install one and run: PYTHON=/path/to/python3.11 bash scripts/setup.sh" >&2
     return 2
