@@ -24,7 +24,7 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "benchmark": ["mmengine>=0.10"],
+        "benchmark": ["matplotlib", "mmengine>=0.10"],
         "dev": ["pytest>=8", "ruff>=0.14"],
     },
     entry_points={

@@ -42,7 +42,7 @@ def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tup
     """
     if not isinstance(checkpoint, dict):
         raise UserError(f"a checkpoint must hold a state dict, got {type(checkpoint).__name__}")
-    found = [level for level in (param_key, *LEVELS) if level in checkpoint]
+    found = [level for level in (param_key, *LEVELS) if isinstance(checkpoint.get(level), dict)]
     state_dict = checkpoint[found[0]] if found else checkpoint
     if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
         raise UserError(f"the checkpoint holds no state dict; its keys: {', '.join(map(str, list(checkpoint)[:8]))}")

@@ -140,7 +140,8 @@ BEFORE_IMPORT = (
 # --- after BasicSR is imported --------------------------------------------------------------------------------------
 
 
-def _is_basicsr_1_4() -> bool:
+def is_basicsr_1_4() -> bool:
+    """Whether the BasicSR that is installed is one that these patches are for."""
     from packaging.version import Version
 
     from basicsr.version import __version__
@@ -151,7 +152,7 @@ def _is_basicsr_1_4() -> bool:
 def _is_basicsr_1_4_without_cuda() -> bool:
     import torch
 
-    return _is_basicsr_1_4() and not torch.cuda.is_available()
+    return is_basicsr_1_4() and not torch.cuda.is_available()
 
 
 def _options_without_cuda() -> None:
@@ -315,28 +316,28 @@ AFTER_IMPORT = (
         "resume_anywhere",
         "basicsr <= 1.4.2",
         "resuming calls torch.cuda.current_device() and searches another folder than training writes to",
-        _is_basicsr_1_4,
+        is_basicsr_1_4,
         _resume_anywhere,
     ),
     Patch(
         "checkpoint_levels",
         "basicsr <= 1.4.2",
         "a bare state dict ends in KeyError 'params'; params_ema, params, state_dict and bare files are recognised",
-        _is_basicsr_1_4,
+        is_basicsr_1_4,
         _checkpoint_levels,
     ),
     Patch(
         "atomic_save",
         "basicsr <= 1.4.2",
         "an interrupted save leaves half a checkpoint, a failed one is ignored; written beside, then renamed",
-        _is_basicsr_1_4,
+        is_basicsr_1_4,
         _atomic_save,
     ),
     Patch(
         "lmdb_once_per_process",
         "basicsr <= 1.4.2, lmdb >= 1.0",
         "the same LMDB for training and validation ends in lmdb.Error 'already open in this process'",
-        _is_basicsr_1_4,
+        is_basicsr_1_4,
         _lmdb_once_per_process,
     ),
 )

@@ -18,12 +18,12 @@ MOST_ROWS = 8
 
 
 def draw_panel(rows: list["Row"], path: Path, baseline: str, network: str) -> None:
-    """Write a PNG with a line for each of the first rows.
+    """Write a PNG with a line for each row that has its images (the first MOST_ROWS).
 
     The crop is where the baseline has the strongest edges: structure that the input still shows.
     """
-    rows = rows[:MOST_ROWS]
-    whole_width = max(round(row.gt.shape[1] * CROP * ZOOM / row.gt.shape[0]) for row in rows)
+    rows = [row for row in rows if row.images is not None]
+    whole_width = max(round(row.images.gt.shape[1] * CROP * ZOOM / row.images.gt.shape[0]) for row in rows)
     lines = [_draw_row(row, baseline, network, whole_width) for row in rows]
     panel = Image.new("RGB", (max(line.width for line in lines), sum(line.height for line in lines)), "white")
     top = 0
@@ -37,26 +37,27 @@ def draw_panel(rows: list["Row"], path: Path, baseline: str, network: str) -> No
 
 
 def _draw_row(row: "Row", baseline: str, network: str, whole_width: int) -> Image.Image:
-    side = min(CROP, *row.gt.shape[:2])
-    top, left = _strongest_edges(row.baseline, side)
-    views = [("input", row.lq), ("ground truth", row.gt)]
+    images = row.images
+    side = min(CROP, *images.gt.shape[:2])
+    top, left = _strongest_edges(images.baseline, side)
+    views = [("input", images.lq), ("ground truth", images.gt)]
     views[1:1] = [
         (f"{title}{_first_metric(metrics)}", image)
         for title, image, metrics in (
-            (baseline, row.baseline, row.baseline_metrics),
-            (network, row.restored, row.restored_metrics),
+            (baseline, images.baseline, row.baseline_metrics),
+            (network, images.restored, row.restored_metrics),
         )
-        if image is not row.lq
+        if image is not images.lq
     ]
     height = side * ZOOM
-    whole = _to_pil(row.gt)
+    whole = _to_pil(images.gt)
     ImageDraw.Draw(whole).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=3)
     whole = whole.resize((round(whole.width * height / whole.height), height), Image.Resampling.LANCZOS)
     column = Image.new("RGB", (max(whole_width, whole.width), height), "white")
     column.paste(whole)
     tiles = [(row.name, column)]
     for title, image in views:
-        factor = row.gt.shape[0] / image.shape[0]  # the input is smaller than the ground truth
+        factor = images.gt.shape[0] / image.shape[0]  # the input is smaller than the ground truth
         box = [round(edge / factor) for edge in (left, top, left + side, top + side)]
         crop = _to_pil(image).crop(box).resize((height, height), Image.Resampling.NEAREST)
         tiles.append((title, crop))

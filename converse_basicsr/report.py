@@ -18,20 +18,25 @@ from basicsr.utils import tensor2img
 from basicsr.utils.dist_util import get_dist_info
 from basicsr.utils.matlab_functions import imresize
 
-from .panel import draw_panel
+from .panel import MOST_ROWS, draw_panel
 
 
 @dataclass(frozen=True)
-class Row:
-    """One image: uint8 arrays (H, W, 3) BGR or (H, W), and the metrics of baseline and restored by name."""
-
-    name: str
+class Images:
     lq: np.ndarray
     baseline: np.ndarray
     restored: np.ndarray
     gt: np.ndarray
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image: its metrics by name, and uint8 arrays (H, W, 3) BGR or (H, W) for the picture."""
+
+    name: str
     baseline_metrics: dict[str, float]
     restored_metrics: dict[str, float]
+    images: Images | None
 
 
 def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
@@ -53,7 +58,7 @@ def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
     folder = Path(root, "experiments" if is_train else "results", name)
     opt = _test_options(opt, folder / "models" / "net_g_latest.pth" if is_train else None)
     model = _quietly(build_model, opt)
-    baseline = "bicubic" if opt.get("scale", 1) > 1 else "input"
+    baseline = "bicubic" if (opt.get("scale") or 1) > 1 else "input"
     for key, section in opt["datasets"].items():
         if key.split("_")[0] not in ("val", "test"):
             continue
@@ -90,20 +95,23 @@ def _quietly(build, *args):
 def _evaluate(model, section: dict, opt: dict) -> Iterator[Row]:
     section = {**section, "phase": "val", **({"scale": opt["scale"]} if "scale" in opt else {})}
     dataset = _quietly(build_dataset, section)
-    if len(dataset) == 0 or not {"lq", "gt"} <= dataset[0].keys():
-        return
+    first = dataset[0]
+    if not {"lq", "gt", "lq_path"} <= first.keys() or first["lq"].dim() != 3:
+        return  # no pairs of images
     metrics = opt["val"]["metrics"]
-    for sample in tqdm(torch.utils.data.DataLoader(dataset), desc=f"Report {section['name']}", unit="image"):
+    loader = tqdm(torch.utils.data.DataLoader(dataset), desc=f"Report {section['name']}", unit="image")
+    for number, sample in enumerate(loader):
         model.feed_data(sample)
         model.test()
         visuals = model.get_current_visuals()
         lq, restored, gt = (tensor2img(visuals[key]) for key in ("lq", "result", "gt"))
-        baseline = _upsample(lq, opt.get("scale", 1))
+        baseline = _upsample(lq, (opt.get("scale") or 1))
         measured = [
             {name: calculate_metric({"img": image, "img2": gt}, metric) for name, metric in metrics.items()}
             for image in (baseline, restored)
         ]
-        yield Row(Path(sample["lq_path"][0]).stem, lq, baseline, restored, gt, *measured)
+        images = Images(lq, baseline, restored, gt) if number < MOST_ROWS else None
+        yield Row(Path(sample["lq_path"][0]).stem, *measured, images)
 
 
 def _upsample(lq: np.ndarray, scale: int) -> np.ndarray:
@@ -130,7 +138,7 @@ def _print_table(rows: list[Row], dataset: str, baseline: str, network: str) -> 
 
     before, after = [row.baseline_metrics for row in rows], [row.restored_metrics for row in rows]
     print(f"\n{dataset}: {', '.join(names)}")
-    print(line("image", [f"{baseline:>{column}}  {network:>{column}}  {'gain':>8}"] * len(names)))
+    print(line("image", [f"{baseline:>{column}}  {network:>{column}}  {'change':>8}"] * len(names)))
     for row, old, new in zip(rows, before, after, strict=True):
         print(line(row.name, [cell(old[name], new[name]) for name in names]))
     print(line("mean", [cell(mean(before, name), mean(after, name)) for name in names]))

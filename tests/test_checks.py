@@ -50,7 +50,7 @@ TRAIN = "datasets__train"
         ({"network_g__upscale": 5}, "network_g: ConverseSRResNet: upscale must be one of 2, 3, 4, 8, got 5"),
         ({"train__pixel_opt__weight": 1}, "train:pixel_opt: L1Loss has no option 'weight'"),
         ({"train__optim_g__lrate": 1}, "train:optim_g: Adam has no option 'lrate'"),
-        ({"train__optim_g__type": "Adm"}, "train:optim_g:type: torch.optim has no 'Adm'"),
+        ({"train__optim_g__type": "Adm"}, "train:optim_g:type: torch.optim has no optimiser 'Adm'"),
         ({"train__scheduler__type": "Cosine"}, "train:scheduler:type: no 'Cosine'; there are MultiStepLR"),
         (
             {"train__scheduler__periods": MISSING},
@@ -66,7 +66,46 @@ TRAIN = "datasets__train"
         ({f"{TRAIN}__batch_size_per_gpu": 4}, "datasets:train: 3 images are fewer than the 4 of one iteration; lower"),
         ({f"{TRAIN}__batch_size_per_gpu": MISSING}, "the option file has no datasets:train:batch_size_per_gpu"),
         ({"datasets__train": MISSING}, "datasets: there is no train to train on"),
-        ({"datasets__test": {}}, "datasets:test: must begin with train or val"),
+        ({"datasets__test": {}}, "datasets:test: must be train, or begin with val"),
+        ({"datasets__train_1": {}}, "datasets:train_1: must be train, or begin with val"),
+        ({"datasets": 3}, "datasets must hold keys and values, got 3"),
+        ({"network_g": 3}, "network_g must hold keys and values, got 3"),
+        ({"network_d": None}, "network_d must hold keys and values, got None"),
+        ({"path": None}, "path must hold keys and values, got None"),
+        ({"train__scheduler": None}, "train:scheduler must hold keys and values, got None"),
+        ({"train__optim_g": 3}, "train:optim_g must hold keys and values, got 3"),
+        ({"train__pixel_opt": None}, "train: there is no loss: neither pixel_opt nor perceptual_opt"),
+        ({"train__pixel_opt__reduction": "most"}, "train:pixel_opt: L1Loss: Unsupported reduction mode: most"),
+        ({"train__optim_g__lr": MISSING}, "the option file has no train:optim_g:lr"),
+        ({"train__optim_g__lr": "fast"}, "train:optim_g:lr: must be a number above 0, got 'fast'"),
+        ({"train__optim_g__type": "SGD"}, "this release of BasicSR supports Adam alone, not SGD"),
+        ({"train__optim_g__type": "lr_scheduler"}, "torch.optim has no optimiser 'lr_scheduler'"),
+        ({"train__total_iter": "many"}, "train:total_iter: must be a whole number of 1 or more, got 'many'"),
+        ({"train__scheduler__periods": 4}, "train:scheduler:periods: must be a list of numbers, got 4"),
+        ({"train__scheduler__restart_weights": [1, 1]}, r"restart_weights: \[1, 1\] must be as many as periods, \[4\]"),
+        ({"val__val_freq": 0}, "val:val_freq: must be a whole number of 1 or more, got 0"),
+        ({"val__metrics": [1]}, r"val:metrics must hold keys and values, got \[1\]"),
+        ({"val__metrics__psnr": None}, "val:metrics:psnr must hold keys and values, got None"),
+        ({"name": ""}, "name: must be a text, got ''"),
+        ({"name": 2024}, "name: must be a text, got 2024"),
+        ({"model_type": ["SRModel"]}, "model_type: no model named"),
+        (
+            {f"{TRAIN}__io_backend": "disk"},
+            r"io_backend: must hold a type, as io_backend: \{type: disk\}",
+        ),
+        ({f"{TRAIN}__prefetch_mode": "gpu"}, "datasets:train:prefetch_mode: must be cuda, cpu or ~, got 'gpu'"),
+        ({f"{TRAIN}__gt_size": "96"}, "datasets:train:gt_size: must be a whole number of 1 or more, got '96'"),
+        (
+            {f"{TRAIN}__gt_size": 30},
+            r"makes \(3, 28, 28\) of a \(3, 7, 7\) image .* \(3, 30, 30\); check",
+        ),
+        ({"network_g__upscale": 2}, r"makes \(3, 16, 16\) of .* where the ground truth has \(3, 32, 32\); check scale"),
+        (
+            {"network_g": {"type": "ConverseDnCNN"}},
+            r"ConverseDnCNN does not take the images of .*\(3, 8, 8\)",
+        ),
+        ({"network_g": {"type": "ConverseUSRNet"}}, "ConverseUSRNet does not take the images .*'kernel'"),
+        ({"network_g__num_feat": -3}, "network_g: ConverseSRResNet: "),
         ({"num_gpu": 99}, "num_gpu: 99 does not fit this machine, which has .* CUDA devices; write auto"),
         ({"logger__print_freq": MISSING}, "the option file has no logger:print_freq"),
         ({"network_g": MISSING}, "the option file has no network_g"),
@@ -78,6 +117,32 @@ TRAIN = "datasets__train"
 def test_wrong_options_are_named(changes, message):
     with pytest.raises(UserError, match=message):
         check_run(options(**changes), is_train=True)
+
+
+def test_processes_share_the_images():
+    check_run(options(), is_train=True, world_size=1)
+    with pytest.raises(UserError, match="3 images are fewer than the 4 of one iteration"):
+        check_run(options(), is_train=True, world_size=2)
+
+
+def test_what_no_check_foresaw_is_still_one_line(monkeypatch):
+    monkeypatch.setattr("converse_basicsr.checks.run.check_training", lambda *args: [][0])
+    with pytest.raises(UserError, match="the options cannot be used: IndexError: list index out of range"):
+        check_run(options(), is_train=True)
+
+
+def test_home_is_expanded_where_basicsr_does(data, monkeypatch):
+    monkeypatch.setenv("HOME", str(data))
+    write_options(data / "tiny.yml", datasets__train__dataroot_gt="~/data/HR", path__pretrain_network_g="~/net.pth")
+    opt = read_options("tiny.yml")
+    assert opt["datasets"]["train"]["dataroot_gt"] == f"{data}/data/HR"
+    assert opt["path"]["pretrain_network_g"] == f"{data}/net.pth"
+
+
+def test_a_file_that_is_not_utf_8_is_named(data):
+    (data / "bad.yml").write_bytes("name: größe".encode("latin-1"))
+    with pytest.raises(UserError, match="bad.yml: not valid YAML: .*utf-8"):
+        read_options("bad.yml")
 
 
 def test_repeating_few_images_is_allowed():
@@ -134,6 +199,7 @@ def test_a_checkpoint_that_does_not_fit(data, changes, strict, message):
         ("train:\n  eta_min: 1e-7\n", "bad.yml, line 2: train:eta_min: YAML reads 1e-7 as text; write !!float 1e-7"),
         ("train:\n  betas: [0.9, 1e-1]\n", "bad.yml, line 2: train:betas: YAML reads 1e-1 as text"),
         ("a: 1\nb: 2\na: 3\n", "bad.yml, line 3: a is given twice"),
+        ("a: 1\non: 2\n", "bad.yml, line 2: YAML does not read the key on as text; put it in quotes"),
         ("a: !!python/name:os.system\n", "bad.yml, line 1: not valid YAML"),
     ],
 )
@@ -163,6 +229,7 @@ def test_a_missing_file_is_named_with_its_neighbours(data):
         ("train:total_iter:x=3", "the option file has no train:total_iter to put it in"),
         ("train:optim_g:lr=1e-4", "BasicSR would read 1e-4 as text; write lr=!!float1e-4"),
         ("train:scheduler:periods=[1,", r"\[1, is not a value"),
+        ("train:scheduler:periods=[1/0]", r"\[1/0\] is not a value"),
     ],
 )
 def test_forced_values_that_do_not_fit_are_named(data, entry, message):

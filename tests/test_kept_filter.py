@@ -129,6 +129,31 @@ def test_a_change_of_parameters_is_seen(change):
     assert not torch.equal(before, after) or layer.weight.dtype == torch.float64
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "value"), [("prior", "zero"), ("eps", 0.5)])
+def test_a_change_of_settings_is_seen(name, value):
+    layer = make_layer()
+    before = layer(Y)
+    setattr(layer, name, value)
+    other = Converse2D(3, 3, 5, padding=4, **{name: value})
+    other.load_state_dict(layer.state_dict())
+    assert torch.equal(layer(Y), other(Y))
+    assert not torch.equal(layer(Y), before)
+
+
+@torch.no_grad()
+def test_training_forgets_and_large_filters_are_not_kept(monkeypatch):
+    layer = make_layer()
+    layer(Y)
+    assert layer._kept_filter._kept is not None
+    layer.train()
+    assert layer._kept_filter._kept is None
+    monkeypatch.setattr("converse_basicsr.layers.kept_filter.MOST_BYTES", 100)
+    expected = fresh(layer)
+    assert torch.equal(layer.eval()(Y), expected)
+    assert layer._kept_filter._kept is None
+
+
 def test_nothing_is_kept_while_learning(builds):
     layer = make_layer()
     for _ in range(2):

@@ -136,6 +136,12 @@ def test_too_small_an_input_is_named(mode, needed):
         layer(torch.zeros(1, 2, 3, 9))
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 9, 9), (2, 4, 9, 9), (3, 9, 9)])
+def test_another_number_of_channels_is_named(shape):
+    with pytest.raises(ValueError, match=r"y must be a floating-point \(N, 3, h, w\) tensor, got torch.float32"):
+        Converse2D(3, 3, 5)(torch.zeros(shape))
+
+
 def test_layer_norm_is_per_pixel_over_channels():
     norm = LayerNorm2d(5, eps=1e-3).double()
     nn.init.normal_(norm.weight)

@@ -5,7 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from converse_basicsr.layers.layer_norm import normalise_channels
+from converse_basicsr.ops.blockwise import outer_product
 from converse_basicsr.ops.borders import PADDING_MODES, fill_border, fold_border
+from converse_basicsr.ops.depthwise import depthwise
 from converse_basicsr.ops.inverse_filter import inverse_filter, inverse_filter_composite
 from converse_basicsr.ops.transforms import Torus
 
@@ -72,6 +74,33 @@ def test_inverse_filter_is_its_composite(packed, prior, psf_shape, lam_shape):
     upstream = torch.randn_like(expected)
     for grad, other in zip(*(torch.autograd.grad(x, (psf, lam), upstream) for x in (found, expected)), strict=True):
         torch.testing.assert_close(grad, other)
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_inverse_filter_second_derivatives_with_one_input_frozen(frozen):
+    inputs = [draw(1, 1, 3, 3), draw(1, 1, 1, 1).square() + 0.1]
+    inputs[1 - frozen].requires_grad_()
+    torus = Torus((4, 5), True)
+    filters = inverse_filter(*inputs, torus, "nearest")
+    (grad,) = torch.autograd.grad(filters.abs().square().sum(), inputs[1 - frozen], create_graph=True)
+    grad.sum().backward()
+    assert inputs[1 - frozen].grad.abs().sum() > 0
+
+
+def test_gradients_inside_autocast_are_those_outside():
+    psf, lam = torch.rand(1, 2, 3, 3).requires_grad_(), torch.ones(1, 2, 1, 1)
+    filters = inverse_filter(psf, lam, Torus((6, 6), True), "nearest")
+    (expected,) = torch.autograd.grad(filters.real.sum(), psf, retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        (grad,) = torch.autograd.grad(filters.real.sum(), psf)
+    assert torch.equal(grad, expected)
+
+
+@pytest.mark.parametrize(("taps", "scale"), [(2, 2), (2, 3), (1, 2)])
+def test_outer_product_is_the_transposed_convolution(taps, scale):
+    y, weight = draw(2, 3, 4, 5), draw(1, 3, scale, scale)
+    expected = depthwise(F.conv_transpose2d, y, weight, scale)
+    torch.testing.assert_close(outer_product(y, weight), expected)
 
 
 def test_normalise_channels_has_right_second_derivatives():

@@ -24,7 +24,8 @@ class ConverseDnCNN(nn.Module):
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant'. Default: 'circular'.
         eps (float): The least regularisation weight. Default: 1e-5.
         spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
-            convolution) or 'conv_transpose' (depthwise transposed convolution). Default: 'converse'.
+            convolution; of padding and eps it heeds the padding_mode alone) or 'conv_transpose' (depthwise
+            transposed convolution; heeds none). Default: 'converse'.
 
     Shape: (N, num_in_ch, H, W) in [0, 1] -> (N, num_out_ch, H, W).
     """

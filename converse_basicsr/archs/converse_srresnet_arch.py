@@ -34,7 +34,8 @@ class ConverseSRResNet(nn.Module):
         eps (float): The least regularisation weight in the blocks. Default: 1e-5.
         up_eps (float): The least regularisation weight in the upsamplers. Default: 1e-3.
         spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
-            convolution) or 'conv_transpose' (depthwise transposed convolution). Default: 'converse'.
+            convolution; of padding and eps it heeds the padding_mode alone) or 'conv_transpose' (depthwise
+            transposed convolution; heeds none). Default: 'converse'.
 
     Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
     """

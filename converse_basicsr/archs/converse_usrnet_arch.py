@@ -81,7 +81,8 @@ class ConverseUSRNet(nn.Module):
         num_embed (int): Channels of the embedded kernel. Default: 16.
         data_eps (float): The least regularisation weight of the data steps. Default: 1e-3.
         spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
-            convolution) or 'conv_transpose' (depthwise transposed convolution). Default: 'converse'.
+            convolution; of padding and eps it heeds the padding_mode alone) or 'conv_transpose' (depthwise
+            transposed convolution; heeds none). Default: 'converse'.
     """
 
     def __init__(

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from ..errors import UserError
 from .types import check_type
+from .values import require
 
 
-def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch: int) -> None:
-    """Build a data set and read its first sample.
+def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch: int) -> dict:
+    """Build a data set, read its first sample and return it.
 
     Args:
         key: its key under datasets.
@@ -23,27 +24,26 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch:
     from basicsr.utils.registry import DATASET_REGISTRY
 
     where = f"datasets:{key}"
-    if not isinstance(section, dict):
-        raise UserError(f"{where} must hold keys and values, got {section!r}")
-    for name in ("name", "type"):
-        if name not in section:
-            raise UserError(f"the option file has no {where}:{name}")
+    require(section, where, "name", "type")
     dataset_class = check_type(f"{where}:type", section["type"], DATASET_REGISTRY, "dataset")
     options = deepcopy(section)
     options["phase"] = phase
     if scale is not None:
         options["scale"] = scale
-    lmdb = (options.get("io_backend") or {}).get("type") == "lmdb"
+    io_backend = options.get("io_backend") or {}
+    if not isinstance(io_backend, dict):
+        raise UserError(f"{where}:io_backend: must hold a type, as io_backend: {{type: {io_backend}}}")
+    lmdb = io_backend.get("type") == "lmdb"
     for name in [name for name in options if name.startswith(("dataroot", "meta_info"))]:
         if isinstance(options[name], str):
             options[name] = str(_check_path(f"{where}:{name}", options[name], lmdb and name.startswith("dataroot")))
-    reading = "its files"
+    reading, sample = "its files", {}
     try:
         dataset = dataset_class(options)
         count = len(dataset)
         if count > 0:
             reading = f"its first sample {_files(dataset)}"
-            dataset[0]
+            sample = dataset[0]
     except KeyError as error:
         raise UserError(f"{where}: {dataset_class.__name__} needs the option {error}") from error
     except Exception as error:  # whatever a data set may raise over its files, it is the data that must be mended
@@ -56,10 +56,11 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch:
             if phase == "train"
             else f"{where}: there are no images in it"
         )
+    return sample
 
 
 def _check_path(where: str, value: str, lmdb: bool) -> Path:
-    path = Path(value).expanduser()
+    path = Path(value)
     if not path.exists():
         raise UserError(f"{where}: no such file or folder: {value} (the current directory is {Path.cwd()})")
     if lmdb and not (path.suffix == ".lmdb" and (path / "meta_info.txt").is_file()):

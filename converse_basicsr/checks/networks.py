@@ -3,6 +3,7 @@
 import inspect
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from ..checkpoint import load_file, select_state_dict
@@ -10,10 +11,11 @@ from ..errors import UserError
 from .types import check_options, check_type
 
 _SHOWN = 3
+_CORNER = 48
 
 
-def check_network(key: str, section: dict, paths: dict, must_load: bool) -> None:
-    """Build the network of ``key`` (network_g, ...) once and hold its checkpoint, if one is named, against it.
+def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.Module:
+    """Build the network of ``key`` (network_g, ...), hold its checkpoint, if one is named, against it, and return it.
 
     Raises:
         UserError: type, option, value or checkpoint does not fit.
@@ -25,20 +27,50 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> None
         check_options(key, section, arch)
     try:
         network = arch(**{name: value for name, value in section.items() if name != "type"})
-    except (ValueError, TypeError, AssertionError) as error:
+    except Exception as error:  # a constructor may raise anything over a value
         raise UserError(f"{key}: {arch.__name__}: {error}") from error
     path = paths.get(f"pretrain_{key}")
     if path is not None:
         label = key.removeprefix("network_")
         _check_checkpoint(
             f"path:pretrain_{key}",
-            Path(path).expanduser(),
+            Path(path),
             network,
             paths.get(f"param_key_{label}", "params"),
             paths.get(f"strict_load_{label}", True),
         )
     elif must_load and key == "network_g" and any(True for _ in network.parameters()):
         raise UserError("path:pretrain_network_g is empty: there are no weights to test")
+    return network
+
+
+@torch.no_grad()
+def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int) -> None:
+    """Put (a corner of) a sample through the network, as BasicSR's SRModel would.
+
+    Raises:
+        UserError: it does not take such an input, or its output has not the shape of the ground truth.
+    """
+    lq, gt = sample.get("lq"), sample.get("gt")
+    if not isinstance(lq, torch.Tensor) or lq.dim() != 3:
+        return  # not an image
+    corner = lq[None, :, :_CORNER, :_CORNER]
+    try:
+        output = network.eval()(corner)
+    except Exception as error:  # whatever it raises: this network cannot be trained on this data
+        raise UserError(
+            f"{key}: {type(network).__name__} does not take the images of {where}, {tuple(lq.shape)}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    if gt is not None:
+        expected = (1, *gt[:, : corner.shape[-2] * scale, : corner.shape[-1] * scale].shape)
+        if lq.shape[-2] <= _CORNER and lq.shape[-1] <= _CORNER:
+            expected = (1, *gt.shape)
+        if tuple(output.shape) != expected:
+            raise UserError(
+                f"{key}: {type(network).__name__} makes {tuple(output.shape[1:])} of a {tuple(corner.shape[1:])} image "
+                f"of {where}, where the ground truth has {expected[1:]}; check scale, upscale and gt_size"
+            )
 
 
 def _check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str | None, strict: bool) -> None:

@@ -1,5 +1,6 @@
 """Reading an option file: YAML, the values forced on the command line, and the mistakes YAML lets pass."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,8 +22,8 @@ def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
     """
     if not Path(path).is_file():
         raise UserError(f"no such option file: {path}{_nearby(path)}")
-    text = Path(path).read_text(encoding="utf-8")
     try:
+        text = Path(path).read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         options = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
@@ -36,7 +37,27 @@ def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
         raise UserError(f"{path}, line {line}: {message}")
     for entry in force_yml:
         _force(options, entry)
+    _expand_home(options)
     return options
+
+
+def _expand_home(options: dict) -> None:
+    """Replace ~ where BasicSR does."""
+    for section in _mappings(options.get("datasets")):
+        _expand(section, [key for key in ("dataroot_gt", "dataroot_lq") if key in section])
+    for section in _mappings([options.get("path")]):
+        _expand(section, [key for key in section if "pretrain_network" in key or "resume_state" in key])
+
+
+def _mappings(sections: object) -> list[dict]:
+    values = sections.values() if isinstance(sections, dict) else sections if isinstance(sections, list) else []
+    return [value for value in values if isinstance(value, dict)]
+
+
+def _expand(section: dict, keys: list[str]) -> None:
+    for key in keys:
+        if isinstance(section[key], str):
+            section[key] = os.path.expanduser(section[key])
 
 
 def _nearby(path: str) -> str:
@@ -50,6 +71,8 @@ def _mistakes(node: yaml.Node, keys: tuple[str, ...]) -> Iterator[tuple[int, str
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
+            if not key.tag.endswith(":str"):
+                yield key.start_mark.line + 1, f"YAML does not read the key {key.value} as text; put it in quotes"
             if key.value in seen:
                 yield key.start_mark.line + 1, f"{':'.join((*keys, key.value))} is given twice"
             seen.add(key.value)
@@ -80,7 +103,7 @@ def _force(options: dict, entry: str) -> None:
     value = value.strip()
     try:
         target[leaf] = _postprocess_yml_value(value)
-    except (SyntaxError, NameError, ValueError) as error:
+    except Exception as error:  # BasicSR evaluates a list as Python
         raise UserError(f"--force_yml {entry}: {value} is not a value") from error
     if isinstance(target[leaf], str) and _is_number(value):
         raise UserError(f"--force_yml {entry}: BasicSR would read {value} as text; write {leaf}=!!float{value}")

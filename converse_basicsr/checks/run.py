@@ -6,43 +6,54 @@ import torch
 
 from ..errors import UserError
 from .datasets import check_dataset
-from .networks import check_network
-from .types import check_type
+from .networks import check_fit, check_network
+from .training import check_training
+from .types import check_options, check_type
+from .values import check_values, require
 
-_SCHEDULERS = ("MultiStepLR", "MultiStepRestartLR", "CosineAnnealingRestartLR")
 
-
-def check_run(opt: dict, is_train: bool) -> None:
+def check_run(opt: dict, is_train: bool, world_size: int = 1) -> None:
     """Check options as BasicSR would use them, up to building every network and reading one sample of every data set.
+
+    Args:
+        opt: the options.
+        is_train: whether for a training or a test.
+        world_size: number of processes of a distributed run.
 
     Raises:
         UserError: the first thing that is wrong.
     """
-    needed = ("name", "model_type", "num_gpu", "datasets", "network_g", "path")
-    _require(opt, "", needed + (("train", "logger") if is_train else ("val",)))
+    try:
+        _check(opt, is_train, world_size)
+    except UserError:
+        raise
+    except Exception as error:  # a shape of the options that no check foresaw
+        message = f"the options cannot be used: {type(error).__name__}: {error} (--traceback shows where)"
+        raise UserError(message) from error
+
+
+def _check(opt: dict, is_train: bool, world_size: int) -> None:
+    require(opt, "", "name", "model_type", "num_gpu", "datasets", "network_g", "path")
+    require(opt, "", *(("train", "logger") if is_train else ("val",)))
+    for key in [key for key in opt if key in ("datasets", "path") or key.startswith("network_")]:
+        require(opt[key], key)
+    check_values(opt)
     _check_num_gpu(opt["num_gpu"])
-    _check_model(opt)
+    _check_model(opt["model_type"])
     if is_train:
-        _check_training(opt["train"])
-        _require(opt["logger"], "logger:", ("print_freq", "save_checkpoint_freq", "use_tb_logger"))
+        check_training(opt["train"], opt["model_type"])
+        require(opt["logger"], "logger", "print_freq", "save_checkpoint_freq", "use_tb_logger")
     if opt.get("val") is not None:
         _check_val(opt["val"], is_train)
-    phases = _phases(opt["datasets"], is_train)
-    for key, phase in phases.items():
-        check_dataset(key, opt["datasets"][key], phase, opt.get("scale"), _batch(opt, key) if phase == "train" else 1)
+    samples = _check_datasets(opt, is_train, world_size)
     for key in [key for key in opt if key.startswith("network_")]:
-        check_network(key, opt[key], opt["path"], must_load=not is_train)
+        network = check_network(key, opt[key], opt["path"], must_load=not is_train)
+        if key == "network_g" and opt["model_type"] == "SRModel":
+            for where, sample in samples.items():
+                check_fit(key, network, where, sample, opt.get("scale") or 1)
     resume = opt["path"].get("resume_state")
-    if resume is not None and not Path(resume).expanduser().is_file():
+    if resume is not None and not Path(resume).is_file():
         raise UserError(f"path:resume_state: no such file: {resume}")
-
-
-def _require(section: object, where: str, keys: tuple[str, ...]) -> None:
-    if not isinstance(section, dict):
-        raise UserError(f"{where.rstrip(':')} must hold keys and values, got {section!r}")
-    missing = [key for key in keys if key not in section]
-    if missing:
-        raise UserError(f"the option file has no {where}{missing[0]}")
 
 
 def _check_num_gpu(num_gpu: object) -> None:
@@ -51,69 +62,44 @@ def _check_num_gpu(num_gpu: object) -> None:
         raise UserError(f"num_gpu: {num_gpu} does not fit this machine, which has {found} CUDA devices; write auto")
 
 
-def _check_model(opt: dict) -> None:
+def _check_model(model_type: str) -> None:
     from basicsr.utils.registry import MODEL_REGISTRY
 
-    check_type("model_type", opt["model_type"], MODEL_REGISTRY, "model")
-    for section in ("datasets", "network_g", "path"):
-        _require(opt[section], f"{section}:", ())
-
-
-def _check_training(train: dict) -> None:
-    import basicsr.models.lr_scheduler as schedulers
-    from basicsr.utils.registry import LOSS_REGISTRY
-
-    from .types import check_options
-
-    _require(train, "train:", ("total_iter", "scheduler", "optim_g"))
-    for key, section in train.items():
-        if key.endswith("_opt") and isinstance(section, dict):
-            loss = check_type(f"train:{key}:type", section.get("type"), LOSS_REGISTRY, "loss")
-            check_options(f"train:{key}", section, loss)
-        elif key.startswith("optim_"):
-            optimizer = getattr(torch.optim, str(section.get("type")), None)
-            if optimizer is None:
-                raise UserError(f"train:{key}:type: torch.optim has no {section.get('type')!r}; Adam is supported")
-            check_options(f"train:{key}", section, optimizer, given=("params",))
-    scheduler = train["scheduler"]
-    if scheduler.get("type") not in _SCHEDULERS:
-        raise UserError(f"train:scheduler:type: no {scheduler.get('type')!r}; there are {', '.join(_SCHEDULERS)}")
-    name = scheduler["type"].replace("MultiStepLR", "MultiStepRestartLR")
-    check_options("train:scheduler", scheduler, getattr(schedulers, name), given=("optimizer", "last_epoch"))
-    if name.startswith("Cosine") and sum(scheduler["periods"]) < train["total_iter"]:
-        raise UserError(
-            f"train:scheduler:periods: {scheduler['periods']} end before total_iter ({train['total_iter']}): "
-            "their sum must reach it"
-        )
+    check_type("model_type", model_type, MODEL_REGISTRY, "model")
 
 
 def _check_val(val: dict, is_train: bool) -> None:
     from basicsr.utils.registry import METRIC_REGISTRY
 
-    from .types import check_options
-
-    _require(val, "val:", ("val_freq", "save_img") if is_train else ("save_img",))
+    require(val, "val", *(("val_freq", "save_img") if is_train else ("save_img",)))
     if not is_train and val["save_img"]:
-        _require(val, "val:", ("suffix",))
-    for name, section in (val.get("metrics") or {}).items():
-        metric = check_type(f"val:metrics:{name}:type", section.get("type"), METRIC_REGISTRY, "metric")
+        require(val, "val", "suffix")
+    metrics = val.get("metrics") or {}
+    require(metrics, "val:metrics")
+    for name, section in metrics.items():
+        require(section, f"val:metrics:{name}", "type")
+        metric = check_type(f"val:metrics:{name}:type", section["type"], METRIC_REGISTRY, "metric")
         check_options(f"val:metrics:{name}", section, metric, given=("img", "img2"), also=("better",))
 
 
-def _phases(datasets: dict, is_train: bool) -> dict[str, str]:
-    """Key in the option file: phase, that is what is before an underscore (val_1, val_2, ...)."""
-    allowed = ("train", "val") if is_train else ("test", "val")
-    phases = {key: key.split("_")[0] for key in datasets}
-    for key, phase in phases.items():
-        if phase not in allowed:
-            raise UserError(f"datasets:{key}: must begin with {' or '.join(allowed)}")
-    if is_train and "train" not in phases.values():
+def _check_datasets(opt: dict, is_train: bool, world_size: int) -> dict[str, dict]:
+    """Check every data set; the first sample of each, by place."""
+    samples = {}
+    for key, section in opt["datasets"].items():
+        phase = key.split("_")[0]
+        if is_train and key != "train" and phase != "val":
+            raise UserError(f"datasets:{key}: must be train, or begin with val")
+        if not is_train and phase not in ("test", "val"):
+            raise UserError(f"datasets:{key}: must begin with test or val")
+        batch = _batch(section, opt["num_gpu"], world_size) if phase == "train" else 1
+        samples[f"datasets:{key}"] = check_dataset(key, section, phase, opt.get("scale"), batch)
+    if is_train and "train" not in opt["datasets"]:
         raise UserError("datasets: there is no train to train on")
-    return phases
+    return samples
 
 
-def _batch(opt: dict, key: str) -> int:
+def _batch(section: dict, num_gpu: int | str, world_size: int) -> int:
     """Samples that one iteration takes out of the data set."""
-    _require(opt["datasets"][key], f"datasets:{key}:", ("batch_size_per_gpu", "num_worker_per_gpu"))
-    gpus = torch.cuda.device_count() if opt["num_gpu"] == "auto" else opt["num_gpu"]
-    return opt["datasets"][key]["batch_size_per_gpu"] * max(gpus, 1)
+    require(section, "datasets:train", "batch_size_per_gpu", "num_worker_per_gpu")
+    gpus = torch.cuda.device_count() if num_gpu == "auto" else num_gpu
+    return section["batch_size_per_gpu"] * (world_size if world_size > 1 else max(gpus, 1))

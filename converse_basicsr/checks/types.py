@@ -14,7 +14,7 @@ def check_type(where: str, name: object, registry: Iterable, kind: str) -> Calla
         UserError: there is none; gives the nearest names.
     """
     known = {known_name: entry for known_name, entry in registry}  # noqa: C416 (a Registry is no mapping)
-    for candidate in (name, f"{name}_basicsr"):
+    for candidate in (str(name), f"{name}_basicsr"):
         if candidate in known:
             return known[candidate]
     raise UserError(f"{where}: no {kind} named {name!r}{_nearest(name, known)}")

@@ -17,8 +17,10 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         parser = subparsers.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
         parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
         parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none", help="job launcher")
-        parser.add_argument("--auto_resume", action="store_true", help="go on from the latest saved state")
-        parser.add_argument("--debug", action="store_true", help="log every iteration, validate and save every 8")
+        if is_train:
+            parser.add_argument("--auto_resume", action="store_true", help="go on from the latest saved state")
+        help_debug = "log every iteration, validate and save every 8" if is_train else "put debug_ before the name"
+        parser.add_argument("--debug", action="store_true", help=help_debug)
         parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
         parser.add_argument(
             "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values in place of the file's"
@@ -41,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
 
     opt = read_options(args.opt, args.force_yml)
     build_demo_if_asked_for(opt)
-    check_run(opt, args.is_train)
+    world_size = 1 if args.launcher == "none" else int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", 1)))
+    check_run(opt, args.is_train, world_size)
 
     sys.argv = [f"basicsr {'train' if args.is_train else 'test'}", *_basicsr_arguments(args)]
     root = os.getcwd()
@@ -53,5 +56,5 @@ def run(args: argparse.Namespace) -> int:
 def _basicsr_arguments(args: argparse.Namespace) -> list[str]:
     """The command line that BasicSR's own parser is to see."""
     arguments = ["-opt", args.opt, "--launcher", args.launcher, "--local_rank", str(args.local_rank)]
-    arguments += [f"--{flag}" for flag in ("auto_resume", "debug") if getattr(args, flag)]
+    arguments += [f"--{flag}" for flag in ("auto_resume", "debug") if getattr(args, flag, False)]
     return arguments + (["--force_yml", *args.force_yml] if args.force_yml else [])

@@ -75,9 +75,10 @@ def build_demo(root: str | os.PathLike = DEMO_ROOT, force: bool = False) -> bool
 
 def build_demo_if_asked_for(opt: dict) -> None:
     """Build DEMO_ROOT if the options read from it and it does not exist; no other folder is made up."""
+    datasets = opt.get("datasets")
     roots = [
         Path(value)
-        for section in (opt.get("datasets") or {}).values()
+        for section in (datasets.values() if isinstance(datasets, dict) else ())
         if isinstance(section, dict)
         for key, value in section.items()
         if key.startswith("dataroot") and isinstance(value, str)

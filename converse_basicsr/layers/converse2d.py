@@ -90,6 +90,11 @@ class Converse2D(nn.Module):
                 self.weight.normal_(0, 1 / k)
             self.bias.zero_()
 
+    def train(self, mode: bool = True) -> "Converse2D":
+        if mode:
+            self._kept_filter.forget()
+        return super().train(mode)
+
     @property
     def lam(self) -> Tensor:
         """The weight of the prior, (1, C, 1, 1)."""
@@ -97,6 +102,10 @@ class Converse2D(nn.Module):
 
     def forward(self, y: Tensor, x0: Tensor | None = None) -> Tensor:
         """Args: y (N, C, h, w); x0 (N, C, s*h, s*w), a prior in place of the one named at construction."""
+        if y.dim() != 4 or not y.is_floating_point() or y.shape[1] != self.in_channels:
+            raise ValueError(
+                f"y must be a floating-point (N, {self.in_channels}, h, w) tensor, got {y.dtype} {tuple(y.shape)}"
+            )
         check_size(y, self.padding, self.padding_mode)
         if x0 is None and self.prior in FILTER_PRIORS:
             if stays_in_block(self.weight, self.scale):  # neither torus nor padding matters
@@ -118,7 +127,8 @@ class Converse2D(nn.Module):
             return build_filter_bank(self.weight.to(dtype), self.lam.to(dtype), torus, self.scale, self.prior)
 
         with torch.autocast(y.device.type, enabled=False):
-            filters = self._kept_filter.get(self.weight, self.bias, torus, dtype, build)
+            key = torus, dtype, self.scale, self.prior, self.eps
+            filters = self._kept_filter.get(key, self.weight, self.bias, build)
             x = apply_filter_bank(y.to(dtype), filters, torus, self.scale, self.padding, self.padding_mode)
         return x.to(y.dtype)
 

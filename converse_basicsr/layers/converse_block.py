@@ -21,7 +21,8 @@ class ConverseBlock(nn.Module):
         eps: of Converse2D.
         residual_gain: multiply each branch by a learnable gain per channel that starts at 0
             (Converse-USRNet's variant; keys alpha1, alpha2).
-        spatial_op: 'converse', or a rival in its place: 'conv', 'conv_transpose'.
+        spatial_op: 'converse', or a rival in its place: 'conv', 'conv_transpose' (see build_spatial_op for which
+            of the options before it they heed).
 
     Shape: (N, C, H, W) -> (N, C, H, W).
     """
@@ -64,7 +65,10 @@ class ConverseBlock(nn.Module):
 
 
 def normalised_pointwise(x: Tensor, norm: LayerNorm2d, conv: PointwiseConv2d) -> Tensor:
-    """conv(norm(x)), the scale and shift of the norm taken into the matrix: two passes over x less."""
+    """conv(norm(x)), the scale and shift of the norm taken into the matrix: two passes over x less.
+
+    Neither module is called, so hooks on them do not fire.
+    """
     weight = conv.weight * norm.weight.view(1, -1, 1, 1)
     bias = conv.bias + conv.weight.flatten(1) @ norm.bias
     return pointwise(normalise_channels(x, norm.eps), weight, bias)

@@ -1,11 +1,11 @@
 """The filters of an evaluation, kept from one input to the next of the same size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import torch
 from torch import Tensor
 
-from ..ops.transforms import Torus
+MOST_BYTES = 64 * 2**20  # of one layer; 128 channels at 350 x 350
 
 
 class KeptFilter:
@@ -16,28 +16,28 @@ class KeptFilter:
     trace. That is cheap on a CPU, where C*k*k numbers are nothing beside the filter. On other devices a comparison
     would make the host wait, so nothing is kept there.
 
-    Nothing is kept while gradients to the parameters may be asked for. Copies and pickles of the layer start empty.
+    Nothing is kept while gradients to the parameters may be asked for, nor a filter bank above MOST_BYTES. Copies and
+    pickles of the layer start empty.
     Threads may share it: what is kept is replaced as a whole.
     """
 
     def __init__(self):
         self._kept: tuple | None = None
 
-    def get(
-        self, weight: Tensor, bias: Tensor, torus: Torus, dtype: torch.dtype, build: Callable[[], Tensor]
-    ) -> Tensor:
-        """The filters for this grid: those kept, if they are still right, else newly built."""
+    def get(self, key: Hashable, weight: Tensor, bias: Tensor, build: Callable[[], Tensor]) -> Tensor:
+        """The filters for the key (all that they depend on but the parameters): those kept, if right, else new ones."""
         learning = torch.is_grad_enabled() and (weight.requires_grad or bias.requires_grad)
         if learning or weight.device.type != "cpu" or torch.compiler.is_compiling():
             return build()
         kept = self._kept
         if kept is not None:
-            key, kept_weight, kept_bias, filters = kept
-            if key == (torus, dtype) and torch.equal(weight, kept_weight) and torch.equal(bias, kept_bias):
+            kept_key, kept_weight, kept_bias, filters = kept
+            if key == kept_key and torch.equal(weight, kept_weight) and torch.equal(bias, kept_bias):
                 return filters
         with torch.inference_mode(False), torch.no_grad():
             filters = build()
-            self._kept = (torus, dtype), weight.detach().clone(), bias.detach().clone(), filters
+            if filters.nbytes <= MOST_BYTES:
+                self._kept = key, weight.detach().clone(), bias.detach().clone(), filters
         return filters
 
     def forget(self) -> None:

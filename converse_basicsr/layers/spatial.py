@@ -22,7 +22,8 @@ def build_spatial_op(
     Args:
         spatial_op: 'converse', 'conv' (depthwise convolution, of nearest upsampling where s > 1) or
             'conv_transpose' (depthwise transposed convolution with stride s).
-        padding, padding_mode, eps: of Converse2D; the rivals pad by k // 2, 'conv' in the same mode.
+        padding, padding_mode, eps: of Converse2D. The rivals keep the size by themselves: 'conv' heeds padding_mode
+            alone, 'conv_transpose' none of them.
     """
     check_spatial_op(spatial_op)
     if spatial_op == "converse":

@@ -39,7 +39,15 @@ def _solve_pointwise(y: Tensor, psf: Tensor, inverse: Tensor, scale: int, prior:
     weight = taps * inverse
     if prior == "nearest":
         weight = 1 + weight * (1 - psf.sum((-2, -1), keepdim=True))
-    return depthwise(F.conv_transpose2d, y, weight, scale)
+    return depthwise(F.conv_transpose2d, y, weight, scale) if y.device.type == "cpu" else outer_product(y, weight)
+
+
+def outer_product(y: Tensor, weight: Tensor) -> Tensor:
+    """The same without a convolution, which on a GPU might use TensorFloat-32: y (N, C, h, w), weight (.., s, s)."""
+    n, c, h, w = y.shape
+    scale = weight.shape[-1]
+    blocks = y[..., :, None, :, None] * weight[..., None, :, None, :]
+    return blocks.reshape(n, c, h * scale, w * scale)
 
 
 def _reduce(x: Tensor, psf: Tensor, scale: int) -> Tensor:

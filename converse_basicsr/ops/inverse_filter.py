@@ -58,8 +58,15 @@ class _InverseFilter(torch.autograd.Function):
         psf, lam, bank, t = ctx.saved_tensors
         torus, prior = ctx.options
         if torch.is_grad_enabled():
+            inputs = [x if needed else None for x, needed in zip((psf, lam), ctx.needs_input_grad, strict=False)]
             filters = inverse_filter_composite(psf, lam, torus, prior)
-            return *torch.autograd.grad(filters, (psf, lam), grad, create_graph=True), None, None
+            grads = iter(torch.autograd.grad(filters, [x for x in inputs if x is not None], grad, create_graph=True))
+            return *(None if x is None else next(grads) for x in inputs), None, None
+        with torch.autocast(grad.device.type, enabled=False):
+            return *_InverseFilter._gradients(grad, psf, lam, bank, t, torus, prior), None, None
+
+    @staticmethod
+    def _gradients(grad, psf, lam, bank, t, torus, prior) -> tuple[Tensor, Tensor]:
         real, imag = bank.unbind(-3)
         grad_real, grad_imag = grad.real * t, grad.imag * t
         c = torch.addcmul(grad_real * real, grad_imag, imag)
@@ -72,7 +79,7 @@ class _InverseFilter(torch.autograd.Function):
         grad_taps = rows.mT @ grad_bank
         k = psf.shape[-2]
         grad_psf = grad_taps[..., :k, :] @ cols[0] + grad_taps[..., k:, :] @ cols[1]
-        return grad_psf.sum_to_size(psf.shape), grad_lam.sum_to_size(lam.shape), None, None
+        return grad_psf.sum_to_size(psf.shape), grad_lam.sum_to_size(lam.shape)
 
 
 def _dft_matrices(psf: Tensor, torus: Torus) -> tuple[Tensor, Tensor]:
