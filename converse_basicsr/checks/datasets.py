@@ -30,6 +30,8 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch:
     options["phase"] = phase
     if scale is not None:
         options["scale"] = scale
+    if scale is not None and section.get("gt_size", 0) % scale:
+        raise UserError(f"{where}:gt_size: {section['gt_size']} is not a multiple of scale, {scale}")
     io_backend = options.get("io_backend") or {}
     if not isinstance(io_backend, dict):
         raise UserError(f"{where}:io_backend: must hold a type, as io_backend: {{type: {io_backend}}}")
