@@ -25,6 +25,7 @@ setup(
     ],
     extras_require={
         "benchmark": ["matplotlib", "mmengine>=0.10"],
+        "fft": ["ducc0>=0.36"],
         "dev": ["pytest>=8", "ruff>=0.14"],
     },
     entry_points={

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .borders import fill_border, fold_border
+from .fft import fft2, ifft2, irfft2, rfft2
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class _Analyse(torch.autograd.Function):
         else:
             z = y
         fill_border(z, padding, mode)
-        return torch.fft.fft2(z) if torus.packed else torch.fft.rfft2(z)
+        return fft2(z) if torus.packed else rfft2(z)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
@@ -110,10 +111,7 @@ class _Synthesise(torch.autograd.Function):
     @staticmethod
     def forward(ctx, spectrum: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
         ctx.options = torus, padding, mode
-        if torus.packed:
-            x = torch.fft.ifft2(spectrum, norm="forward")
-        else:
-            x = torch.fft.irfft2(spectrum, s=torus.size, norm="forward")
+        x = ifft2(spectrum) if torus.packed else irfft2(spectrum, torus.size)
         fold_border(x, padding, mode)
         x = x[..., padding : torus.size[0] - padding, padding : torus.size[1] - padding]
         if not torus.packed:
