@@ -11,7 +11,7 @@ from .spatial import build_spatial_op
 class ConverseBlock(nn.Module):
     """Spatial mixing by Converse2D, then mixing of channels, each on a normalised residual branch.
 
-    Source: Huang et al., ICCV 2025, figure 3 (Converse Block).
+    Source: Huang et al., ICCV 2025 (arXiv 2508.09824).
 
     Args:
         num_feat: C.

@@ -5,6 +5,8 @@ from collections.abc import Callable, Hashable
 import torch
 from torch import Tensor
 
+from ..ops.compiling import is_compiling
+
 MOST_BYTES = 64 * 2**20  # of one layer; 128 channels at 350 x 350
 
 
@@ -27,7 +29,7 @@ class KeptFilter:
     def get(self, key: Hashable, weight: Tensor, bias: Tensor, build: Callable[[], Tensor]) -> Tensor:
         """The filters for the key (all that they depend on but the parameters): those kept, if right, else new ones."""
         learning = torch.is_grad_enabled() and (weight.requires_grad or bias.requires_grad)
-        if learning or weight.device.type != "cpu" or torch.compiler.is_compiling():
+        if learning or weight.device.type != "cpu" or is_compiling():
             return build()
         kept = self._kept
         if kept is not None:

@@ -38,7 +38,7 @@ def converse2d(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int = 1, x0: 
     Raises:
         ValueError: a shape, the scale or the prior does not fit, by name.
 
-    Source: Huang et al., ICCV 2025 (arXiv 2508.09824), equation 6, rearranged.
+    Source: Huang et al., ICCV 2025 (arXiv 2508.09824), rearranged (docs/operator.md).
     """
     _check(y, psf, lam, scale, x0)
     dtype = _compute_dtype(y, psf, lam, x0)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .compiling import is_compiling
 from .spectra import adjoint_bank, thin_dft
 from .transforms import Torus
 
@@ -20,7 +21,7 @@ def inverse_filter(psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor
     Returns:
         (N or 1, C or 1, H, columns), complex.
     """
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return inverse_filter_composite(psf, lam, torus, prior)
     return _InverseFilter.apply(psf, lam, torus, prior)
 

@@ -15,7 +15,7 @@ def converse2d_reference(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025;
     after Zhao et al., "Fast Single Image Super-Resolution Using a New Analytical Solution for l2-l2
-    Problems", IEEE TIP 2016, equation 20.
+    Problems", IEEE TIP 2016.
     """
     height, width = y.shape[-2] * scale, y.shape[-1] * scale
     otf = psf2otf(psf, (height, width))

@@ -10,6 +10,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from .compiling import is_compiling
+
 
 def psf2otf(psf: Tensor, size: tuple[int, int]) -> Tensor:
     """Centred DFT of a psf, taps outside the torus wrapped onto it.
@@ -91,7 +93,7 @@ def thin_dft(taps: int, extent: int, frequencies: int, scale: int, like: Tensor)
         like: gives the precision and the device.
     """
     dtype = torch.promote_types(like.dtype, torch.complex64)
-    build = _thin_dft if torch.compiler.is_compiling() else _kept_thin_dft
+    build = _thin_dft if is_compiling() else _kept_thin_dft
     return build(taps, extent, frequencies, scale, dtype, like.device)
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .borders import fill_border, fold_border
+from .compiling import is_compiling
 from .fft import fft2, ifft2, irfft2, rfft2
 
 
@@ -39,19 +40,19 @@ class Torus:
 
     def analyse(self, y: Tensor, padding: int = 0, mode: str = "constant") -> Tensor:
         """(N, ..., h, w), padded by mode to the torus -> spectra (N/2 or N, ..., H, columns)."""
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return _analyse_plain(y, self, padding, mode)
         return _Analyse.apply(y, self, padding, mode)
 
     def synthesise(self, spectrum: Tensor, padding: int = 0) -> Tensor:
         """Spectra -> H*W times the signal (N, ..., h, w), the padding cropped."""
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return _synthesise_plain(spectrum, self, padding)
         return _Synthesise.apply(spectrum, self, padding, "constant")
 
     def stand_for_whole(self, spectrum: Tensor) -> Tensor:
         """A half spectrum made of ordinary tensors: its gradient counts the mirrored half too."""
-        if self.packed or torch.compiler.is_compiling():
+        if self.packed or is_compiling():
             return spectrum
         return _StandForWhole.apply(spectrum, self)
 
@@ -66,7 +67,7 @@ class Torus:
 
 def multiply(spectrum: Tensor, filters: Tensor) -> Tensor:
     """Spectra (N, ...) times filters (N or 1, ...), one for all or one each; the gradient to filters sums over N."""
-    if filters.shape[0] != 1 or torch.compiler.is_compiling():
+    if filters.shape[0] != 1 or is_compiling():
         return spectrum * filters
     return _Multiply.apply(spectrum, filters)
 

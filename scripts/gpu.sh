@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# On a machine with a CUDA device: its tests, the operator's benchmark, and the quickstart's training, in one call.
+#   PYTHON=python3 bash scripts/gpu.sh [FOLDER]     results (log, JSON, chart, comparison) go to FOLDER, by default gpu_results
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=${PYTHON:-.venv/bin/python}
+out=${1:-gpu_results}
+mkdir -p "$out"
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
+{
+    "$python" -m converse_basicsr doctor
+    "$python" -m pytest -q -m gpu -p no:cacheprovider
+    "$python" scripts/benchmark_operator.py --device cuda --json "$out/benchmark.json" --picture "$out/benchmark.png"
+    "$python" -m converse_basicsr train -opt options/converse_srresnet.yml
+    cp experiments/converse_srresnet/comparison_demo_val.png "$out/"
+} 2>&1 | tee "$out/log.txt"
