@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -101,17 +101,29 @@ def _evaluate(model, section: dict, opt: dict) -> Iterator[Row]:
     metrics = opt["val"]["metrics"]
     loader = tqdm(torch.utils.data.DataLoader(dataset), desc=f"Report {section['name']}", unit="image")
     for number, sample in enumerate(loader):
-        model.feed_data(sample)
-        model.test()
-        visuals = model.get_current_visuals()
-        lq, restored, gt = (tensor2img(visuals[key]) for key in ("lq", "result", "gt"))
-        baseline = _upsample(lq, (opt.get("scale") or 1))
-        measured = [
-            {name: calculate_metric({"img": image, "img2": gt}, metric) for name, metric in metrics.items()}
-            for image in (baseline, restored)
-        ]
-        images = Images(lq, baseline, restored, gt) if number < MOST_ROWS else None
-        yield Row(Path(sample["lq_path"][0]).stem, *measured, images)
+        row = measure(model, sample, metrics, opt.get("scale") or 1)
+        yield row if number < MOST_ROWS else replace(row, images=None)
+
+
+def measure(model, sample: dict, metrics: dict[str, dict], scale: int) -> Row:
+    """Restore a validation sample (a batch of 1) and measure it, and its input, against the ground truth.
+
+    Args:
+        model: a BasicSR model.
+        sample: lq, gt, lq_path, and what else the model is fed.
+        metrics: as in the section val of an option file.
+        scale: of the option file.
+    """
+    model.feed_data(sample)
+    model.test()
+    visuals = model.get_current_visuals()
+    lq, restored, gt = (tensor2img(visuals[key]) for key in ("lq", "result", "gt"))
+    baseline = _upsample(lq, scale)
+    measured = [
+        {name: calculate_metric({"img": image, "img2": gt}, metric) for name, metric in metrics.items()}
+        for image in (baseline, restored)
+    ]
+    return Row(Path(sample["lq_path"][0]).stem, *measured, Images(lq, baseline, restored, gt))
 
 
 def _upsample(lq: np.ndarray, scale: int) -> np.ndarray:

@@ -46,6 +46,8 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch:
         if count > 0:
             reading = f"its first sample {_files(dataset)}"
             sample = dataset[0]
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
     except KeyError as error:
         raise UserError(f"{where}: {dataset_class.__name__} needs the option {error}") from error
     except Exception as error:  # whatever a data set may raise over its files, it is the data that must be mended

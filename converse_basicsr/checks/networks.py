@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ..checkpoint import load_file, select_state_dict
+from ..conditioning import restore, takes_kernel
 from ..errors import UserError
 from .types import check_options, check_type
 
@@ -46,7 +47,7 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
 
 @torch.no_grad()
 def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int) -> None:
-    """Put (a corner of) a sample through the network, as BasicSR's SRModel would.
+    """Put (a corner of) a sample through the network, as SRModel and RestorationModel would.
 
     Raises:
         UserError: it does not take such an input, or its output has not the shape of the ground truth.
@@ -55,8 +56,9 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
     if not isinstance(lq, torch.Tensor) or lq.dim() != 3:
         return  # not an image
     corner = lq[None, :, :_CORNER, :_CORNER]
+    kernel = sample["kernel"][None] if "kernel" in sample else None
     try:
-        output = network.eval()(corner)
+        output = restore(network.eval(), takes_kernel(network), corner, kernel, scale)
     except Exception as error:  # whatever it raises: this network cannot be trained on this data
         raise UserError(
             f"{key}: {type(network).__name__} does not take the images of {where}, {tuple(lq.shape)}: "

@@ -11,6 +11,8 @@ from .training import check_training
 from .types import check_options, check_type
 from .values import check_values, require
 
+_IMAGE_MODELS = ("SRModel", "RestorationModel")
+
 
 def check_run(opt: dict, is_train: bool, world_size: int = 1) -> None:
     """Check options as BasicSR would use them, up to building every network and reading one sample of every data set.
@@ -39,7 +41,7 @@ def _check(opt: dict, is_train: bool, world_size: int) -> None:
         require(opt[key], key)
     check_values(opt)
     _check_num_gpu(opt["num_gpu"])
-    _check_model(opt["model_type"])
+    _check_model(opt)
     if is_train:
         check_training(opt["train"], opt["model_type"])
         require(opt["logger"], "logger", "print_freq", "save_checkpoint_freq", "use_tb_logger")
@@ -48,9 +50,9 @@ def _check(opt: dict, is_train: bool, world_size: int) -> None:
     samples = _check_datasets(opt, is_train, world_size)
     for key in [key for key in opt if key.startswith("network_")]:
         network = check_network(key, opt[key], opt["path"], must_load=not is_train)
-        if key == "network_g" and opt["model_type"] == "SRModel":
+        if key == "network_g" and opt["model_type"] in _IMAGE_MODELS:
             for where, sample in samples.items():
-                check_fit(key, network, where, sample, opt.get("scale") or 1)
+                check_fit(key, network, where, _degraded(where, sample, opt), opt.get("scale") or 1)
     resume = opt["path"].get("resume_state")
     if resume is not None and not Path(resume).is_file():
         raise UserError(f"path:resume_state: no such file: {resume}")
@@ -62,10 +64,34 @@ def _check_num_gpu(num_gpu: object) -> None:
         raise UserError(f"num_gpu: {num_gpu} does not fit this machine, which has {found} CUDA devices; write auto")
 
 
-def _check_model(model_type: str) -> None:
+def _check_model(opt: dict) -> None:
     from basicsr.utils.registry import MODEL_REGISTRY
 
+    model_type = opt["model_type"]
     check_type("model_type", model_type, MODEL_REGISTRY, "model")
+    val = opt.get("val") or {}
+    for key in ("degradation", *(f"val:{key}" for key in ("tile", "tile_overlap", "x8") if key in val)):
+        if (key in opt or key.startswith("val:")) and model_type != "RestorationModel":
+            raise UserError(f"{key}: {model_type} does not know it; write model_type: RestorationModel")
+    if "tile_overlap" in val and val["tile_overlap"] >= (val.get("tile") or 0):
+        raise UserError(f"val:tile_overlap: must be less than val:tile, got {val['tile_overlap']}")
+
+
+def _degraded(where: str, sample: dict, opt: dict) -> dict:
+    """The sample, degraded if it is ground truth alone."""
+    from ..degradations import build_degradation
+
+    degradation = build_degradation(opt["degradation"], opt.get("scale")) if "degradation" in opt else None
+    if "lq" in sample or "gt" not in sample:
+        if degradation and where == "datasets:train":
+            raise UserError(
+                f"degradation: {where} gives an input already; take GroundTruthDataset, or this section out"
+            )
+        return sample
+    if degradation is None:
+        raise UserError(f"{where}: gives ground truth alone; say in a section degradation what makes the input of it")
+    made = degradation.draw(sample["gt"][None])
+    return {**sample, **{name: value[0] for name, value in made.items()}}
 
 
 def _check_val(val: dict, is_train: bool) -> None:

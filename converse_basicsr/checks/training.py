@@ -18,7 +18,7 @@ def check_training(train: dict, model_type: str) -> None:
     losses = [key for key, section in train.items() if key.endswith("_opt") and section is not None]
     for key in losses:
         _check_loss(f"train:{key}", train[key])
-    if model_type == "SRModel" and not {"pixel_opt", "perceptual_opt"} & set(losses):
+    if model_type in ("SRModel", "RestorationModel") and not {"pixel_opt", "perceptual_opt"} & set(losses):
         raise UserError("train: there is no loss: neither pixel_opt nor perceptual_opt")
     for key in [key for key in train if key.startswith("optim_")]:
         _check_optimiser(f"train:{key}", train[key])

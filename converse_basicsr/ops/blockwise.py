@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .blur import blur_decimate
 from .borders import pad
 from .depthwise import depthwise
 from .prior import Prior, prior_image
@@ -29,7 +30,7 @@ def solve_blockwise(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0:
         return _solve_pointwise(y, psf, inverse, scale, x0)
     nearest = isinstance(x0, str) and x0 == "nearest"
     x0 = prior_image(y, scale, x0)
-    reduced = _reduce_nearest(y, psf) if nearest else _reduce(x0, psf, scale)
+    reduced = _reduce_nearest(y, psf) if nearest else blur_decimate(x0, psf, scale)
     return x0 + _spread((y - reduced) * inverse, psf, scale)
 
 
@@ -50,13 +51,6 @@ def outer_product(y: Tensor, weight: Tensor) -> Tensor:
     return blocks.reshape(n, c, h * scale, w * scale)
 
 
-def _reduce(x: Tensor, psf: Tensor, scale: int) -> Tensor:
-    """A x: blur circularly, keep the top left sample of each block."""
-    kh, kw = psf.shape[-2:]
-    x = F.pad(x, (kw - 1 - kw // 2, kw // 2, kh - 1 - kh // 2, kh // 2), "circular")
-    return depthwise(F.conv2d, x, psf.flip(-2, -1), scale)
-
-
 def _reduce_nearest(y: Tensor, psf: Tensor) -> Tensor:
     """A x0 for x0 = nearest upsampling of y: taps up to the centre meet their own block, later ones the previous."""
     for dim in (-2, -1):
@@ -67,7 +61,7 @@ def _reduce_nearest(y: Tensor, psf: Tensor) -> Tensor:
 
 
 def _spread(z: Tensor, psf: Tensor, scale: int) -> Tensor:
-    """A' z, the transpose of _reduce: a sample spreads its taps over at most its own and the previous blocks."""
+    """A' z, the transpose of blur_decimate: a sample spreads its taps over at most its own and the previous blocks."""
     h, w = z.shape[-2] * scale, z.shape[-1] * scale
     top, left = (taps - 1 - taps // 2 for taps in psf.shape[-2:])
     x = depthwise(F.conv_transpose2d, pad(z, 1, "circular"), psf.flip(-2, -1), scale)

@@ -1,0 +1,46 @@
+"""``basicsr reproduce``: the paper's tables, from its published weights."""
+
+import argparse
+from pathlib import Path
+
+from .allocator import keep_large_buffers
+
+TASKS = ("denoising", "sr", "deblurring")
+INTERRUPTED = "; every finished image is kept, the same command goes on from there"
+
+
+def add_parsers(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser(
+        "reproduce",
+        help="measure the paper's numbers with its published weights",
+        description="Run the paper's protocols with its published weights and show measured beside published values.",
+    )
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"{', '.join(TASKS)} (default: all)")
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="test sets, by name (default: all that are there)")
+    parser.add_argument("--weights", metavar="DIR", help="published weights (default: experiments/pretrained_models)")
+    parser.add_argument("--data", metavar="DIR", help="folders set5, ..., blur_kernels (default: datasets)")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
+    parser.add_argument("--tile", type=int, metavar="N", help="restore in tiles of that side, in pixels of the input")
+    parser.add_argument("--tile_overlap", type=int, default=16, metavar="N", help="of tiles (default: %(default)s)")
+    parser.add_argument("--x8", action="store_true", help="average over the 8 flips and transposes")
+    parser.add_argument("--out", default="results/reproduce", metavar="DIR", help="results (default: %(default)s)")
+    parser.add_argument("--force", action="store_true", help="measure anew what an earlier run has left in --out")
+    parser.set_defaults(command=run, on_interrupt=INTERRUPTED)
+
+
+def run(args: argparse.Namespace) -> int:
+    keep_large_buffers()
+    from .. import archs, data, models  # noqa: F401 (registers)
+    from ..reproduce import choose, find_places, reproduce
+
+    protocols = choose(args.tasks, args.sets)
+    val = {"tile": args.tile, "tile_overlap": args.tile_overlap} if args.tile else {}
+    if args.x8:
+        val["x8"] = True
+    out = Path(args.out, *(["_".join(f"{name}{value}" for name, value in val.items())] if val else []))
+    if args.force:
+        (out / "results.json").unlink(missing_ok=True)
+    print(reproduce(protocols, find_places(args.weights, args.data), out, args.limit, val))
+    print(f"\nresults     {out}/results.md, results.json (kept; --force measures anew)")
+    print(f"pictures    {out}/*/")
+    return 0

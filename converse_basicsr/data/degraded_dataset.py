@@ -1,0 +1,59 @@
+"""Data sets that make their input from ground truth."""
+
+from inspect import signature
+
+from basicsr.utils.registry import DATASET_REGISTRY
+
+from ..checks.types import check_options
+from ..degradations import BicubicReduction, Blur, Degradation, GaussianNoise
+from .ground_truth_dataset import LOADER_KEYS, GroundTruthDataset, to_tensor
+
+
+class DegradedDataset(GroundTruthDataset):
+    """Ground truth and its degraded image: drawn anew each time for training, by the paper's protocol for validation.
+
+    Options: those of GroundTruthDataset, and the arguments of the degradation.
+
+    Gives: lq, gt, and what the degradation adds (kernel), float32; lq_path and gt_path.
+    """
+
+    degradation_class: type[Degradation]
+
+    def __init__(self, opt: dict):
+        super().__init__(opt)
+        arguments = {name: opt[name] for name in signature(self.degradation_class).parameters if name in opt}
+        self.degradation = self.degradation_class(**arguments)
+        self.multiple = self.degradation.multiple
+
+    def check_keys(self) -> None:
+        check_options(type(self).__name__, self.opt, self.degradation_class, also=(*self.KEYS, *LOADER_KEYS))
+
+    def __getitem__(self, index: int) -> dict:
+        gt, path = self.read(index), self.paths[index]
+        if self.is_train:
+            batch = self.degradation.draw(to_tensor(gt)[None])
+            made = {name: value[0] for name, value in batch.items()}
+        else:
+            made = {name: to_tensor(value) for name, value in self.degradation.follow_protocol(gt, index).items()}
+        return {**made, "gt": to_tensor(gt), "lq_path": path, "gt_path": path}
+
+
+@DATASET_REGISTRY.register()
+class GaussianDenoisingDataset(DegradedDataset):
+    """Ground truth and itself with Gaussian noise (sigma: a number, or [least, largest]); grayscale or colour."""
+
+    degradation_class = GaussianNoise
+
+
+@DATASET_REGISTRY.register()
+class BicubicSRDataset(DegradedDataset):
+    """Ground truth and its bicubic reduction by scale, made on the fly (quantise: as on disk, or float)."""
+
+    degradation_class = BicubicReduction
+
+
+@DATASET_REGISTRY.register()
+class BlurDataset(DegradedDataset):
+    """Ground truth, its blurred, decimated, noisy image, and the psf as kernel."""
+
+    degradation_class = Blur

@@ -1,0 +1,131 @@
+"""Ground truth alone: for models that degrade on the device, and what the degraded data sets are built on."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from basicsr.data.data_util import paths_from_lmdb
+from basicsr.utils import FileClient, scandir
+from basicsr.utils.registry import DATASET_REGISTRY
+
+from ..errors import UserError
+from .decoding import COLORS, decode_image
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+LOADER_KEYS = (
+    "name", "type", "phase", "scale", "num_worker_per_gpu", "batch_size_per_gpu", "dataset_enlarge_ratio",
+    "use_shuffle", "prefetch_mode", "num_prefetch_queue", "pin_memory", "persistent_workers",
+)  # fmt: skip
+
+
+@DATASET_REGISTRY.register()
+class GroundTruthDataset(Dataset):
+    """Images: random patches for training, whole ones for validation.
+
+    Options:
+        dataroot_gt (str): A folder (searched through) or LMDB.
+        io_backend (dict): type: disk or lmdb, as BasicSR has it.
+        meta_info_file (str): Lists the files of the folder to take, one a line, if not all of them.
+        color (str): 'rgb' or 'gray'; files of the other kind are converted. Default: 'rgb'.
+        gt_size (int): Side of a training patch; training only.
+        use_hflip (bool): Flip at random; training only. Default: False.
+        use_rot (bool): Flip vertically and transpose at random; training only. Default: False.
+
+    Gives: gt (C, H, W) float32 in [0, 1], RGB or gray, and gt_path.
+
+    Raises:
+        UserError: an option or a file does not fit, by name.
+    """
+
+    KEYS = ("dataroot_gt", "io_backend", "meta_info_file", "color", "gt_size", "use_hflip", "use_rot")
+    multiple = 1  # whole images are cropped to multiples of it
+
+    def __init__(self, opt: dict):
+        self.opt = opt
+        self.check_keys()
+        self.is_train = opt["phase"] == "train"
+        self.color = opt.get("color", "rgb")
+        if self.color not in COLORS:
+            raise UserError(f"color: must be {' or '.join(COLORS)}, got {self.color!r}")
+        if self.is_train and "gt_size" not in opt:
+            raise KeyError("gt_size")
+        self.root = Path(opt["dataroot_gt"]).expanduser()
+        self.io_backend = dict(opt["io_backend"])
+        self.paths = self._find()
+        self._file_client: FileClient | None = None
+
+    def check_keys(self) -> None:
+        for key in self.opt:
+            if key not in (*self.KEYS, *LOADER_KEYS):
+                raise UserError(f"no option {key!r} ({', '.join(self.KEYS)})")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> dict:
+        gt = to_tensor(self.read(index))
+        return {"gt": gt, "gt_path": self.paths[index]}
+
+    def read(self, index: int) -> np.ndarray:
+        """Ground truth (H, W, C) in [0, 1]: a random patch, or the image cropped to multiples."""
+        path = self.paths[index]
+        image = decode_image(self._content(path), path, self.color)
+        if self.is_train:
+            patch = random_patch(image, self.opt["gt_size"], path)
+            return augment(patch, self.opt.get("use_hflip", False), self.opt.get("use_rot", False))
+        height, width = (side - side % self.multiple for side in image.shape[:2])
+        if not height or not width:
+            raise UserError(f"{path}: {image.shape[0]}x{image.shape[1]} is smaller than {self.multiple}")
+        return image[:height, :width]
+
+    def _find(self) -> list[str]:
+        if self.io_backend["type"] == "lmdb":
+            self.io_backend.update(db_paths=[str(self.root)], client_keys=["gt"])
+            return paths_from_lmdb(str(self.root))
+        if self.opt.get("meta_info_file"):
+            lines = Path(self.opt["meta_info_file"]).expanduser().read_text(encoding="utf-8").splitlines()
+            return [str(self.root / line.split(" ")[0]) for line in lines if line.strip()]
+        found = scandir(str(self.root), suffix=None, recursive=True, full_path=True)
+        return sorted(path for path in found if path.lower().endswith(IMAGE_SUFFIXES))
+
+    def _content(self, path: str) -> bytes:
+        if self._file_client is None:  # not in __init__: an LMDB is opened by each worker for itself
+            options = dict(self.io_backend)
+            self._file_client = FileClient(options.pop("type"), **options)
+        try:
+            return self._file_client.get(path, "gt")
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def random_patch(image: np.ndarray, size: int, path: str) -> np.ndarray:
+    """A patch (size, size, C) of an image; UserError, naming the path, if the image is smaller."""
+    height, width = image.shape[:2]
+    if min(height, width) < size:
+        raise UserError(f"{path}: the image is {height}x{width}, smaller than gt_size, {size}")
+    top, left = _random(height - size + 1), _random(width - size + 1)
+    return image[top : top + size, left : left + size]
+
+
+def augment(image: np.ndarray, use_hflip: bool, use_rot: bool) -> np.ndarray:
+    """Flip horizontally, and, for use_rot, vertically and transpose, each with probability 1/2."""
+    if use_hflip and _random(2):
+        image = image[:, ::-1]
+    if use_rot and _random(2):
+        image = image[::-1]
+    if use_rot and _random(2):
+        image = image.swapaxes(0, 1)
+    return image
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """(H, W, C) -> (C, H, W), float32."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))
+
+
+def _random(count: int) -> int:
+    """A number below count, from torch's generator: that of a worker differs from epoch to epoch (see Degradation)."""
+    return int(torch.randint(count, ()))

@@ -1,0 +1,40 @@
+"""What turns ground truth into input: one class each, for training on any device and for the paper's protocols."""
+
+from inspect import signature
+
+from ..checks.types import check_options
+from ..compat import load_basicsr
+from ..errors import UserError
+
+load_basicsr()
+
+from .bicubic import BicubicReduction  # noqa: E402
+from .blur import Blur  # noqa: E402
+from .degradation import Degradation  # noqa: E402
+from .noise import GaussianNoise  # noqa: E402
+
+DEGRADATIONS: dict[str, type[Degradation]] = {
+    degradation.__name__: degradation for degradation in (GaussianNoise, BicubicReduction, Blur)
+}
+
+__all__ = ["DEGRADATIONS", "BicubicReduction", "Blur", "Degradation", "GaussianNoise", "build_degradation"]
+
+
+def build_degradation(section: dict, scale: int | None) -> Degradation:
+    """The degradation that a section of an option file describes.
+
+    Args:
+        section: type, one of DEGRADATIONS, and its arguments.
+        scale: of the option file, if it has one; handed to what takes a scale.
+
+    Raises:
+        UserError: type or an argument does not fit, by name.
+    """
+    degradation = DEGRADATIONS.get(section.get("type"))
+    if degradation is None:
+        raise UserError(f"degradation:type: must be one of {', '.join(DEGRADATIONS)}, got {section.get('type')!r}")
+    arguments = {name: value for name, value in section.items() if name != "type"}
+    if scale is not None and "scale" in signature(degradation).parameters:
+        arguments.setdefault("scale", scale)
+    check_options("degradation", arguments, degradation)
+    return degradation(**arguments)

@@ -1,0 +1,50 @@
+"""Bicubic reduction."""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from basicsr.utils.matlab_functions import calculate_weights_indices, imresize
+
+from .degradation import Degradation
+
+
+class BicubicReduction(Degradation):
+    """MATLAB's antialiased imresize by 1/scale.
+
+    Args:
+        scale: s.
+        quantise: clip and round the result to 8 bits, as it is when it was written to a file; the paper's protocol
+            keeps it as float.
+    """
+
+    def __init__(self, scale: int, quantise: bool = False):
+        self.scale = self.multiple = scale
+        self.quantise = quantise
+
+    def draw(self, gt: Tensor) -> dict[str, Tensor]:
+        lq = bicubic_reduce(gt, self.scale)
+        return {"lq": lq.mul(255).round_().clamp_(0, 255).div_(255) if self.quantise else lq}
+
+    def follow_protocol(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
+        lq = imresize(gt, 1 / self.scale).reshape(*(side // self.scale for side in gt.shape[:2]), -1)
+        return {"lq": (lq * 255).round().clip(0, 255) / np.float32(255) if self.quantise else lq}
+
+
+def bicubic_reduce(x: Tensor, scale: int) -> Tensor:
+    """(N, C, H, W) -> (N, C, H/s, W/s), what BasicSR's imresize makes of each image, as two thin matrix products."""
+    height, width = (_reduction(side, scale).to(x) for side in x.shape[-2:])
+    return height @ x @ width.mT
+
+
+@lru_cache(maxsize=16)
+def _reduction(side: int, scale: int) -> Tensor:
+    """(side/s, side): the weights of imresize along one axis, its symmetric border folded back."""
+    reduced = side // scale
+    weights, indices, before, _ = calculate_weights_indices(side, reduced, 1 / scale, "cubic", 4, True)
+    position = indices.long() - before
+    position = torch.where(position < 0, -1 - position, position)
+    position = torch.where(position >= side, 2 * side - 1 - position, position)
+    return torch.zeros(reduced, side).scatter_add_(1, position, weights)

@@ -1,0 +1,93 @@
+"""BasicSR's SRModel for every network and data set of this plugin."""
+
+import torch
+from torch import Tensor
+
+from basicsr.models.sr_model import SRModel
+from basicsr.utils.registry import MODEL_REGISTRY
+
+from ..conditioning import restore, takes_kernel
+from ..degradations import build_degradation
+from ..inference import restore_tiled, restore_x8
+
+TILE_OVERLAP = 16  # pixels of the input
+
+
+@MODEL_REGISTRY.register()
+class RestorationModel(SRModel):
+    """SRModel, and what it lacks; options, logs, checkpoints and states are its own.
+
+    - A network whose forward takes a kernel is given the one of the batch, and scale.
+    - A batch without lq is degraded on the device, as the section degradation says (type: GaussianNoise,
+      BicubicReduction or Blur, and its arguments): data sets then give ground truth alone.
+    - val: x8 averages over the 8 flips and transposes; val: tile restores in tiles of that side (of the input), which
+      overlap by val: tile_overlap (default TILE_OVERLAP) and are put together on the CPU.
+    - EMA follows batch statistics too, not parameters alone.
+    """
+
+    def __init__(self, opt: dict):
+        self.degradation = build_degradation(opt["degradation"], opt.get("scale")) if "degradation" in opt else None
+        self.scale = opt.get("scale") or 1
+        self.kernel: Tensor | None = None
+        super().__init__(opt)
+        self.conditioned = takes_kernel(self.get_bare_model(self.net_g))
+
+    def feed_data(self, data: dict) -> None:
+        if "lq" not in data:
+            with torch.no_grad():
+                gt = data["gt"].to(self.device)
+                data = {**data, "gt": gt, **self.degradation.draw(gt)}
+        super().feed_data(data)
+        self.kernel = data["kernel"].to(self.device) if "kernel" in data else None
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        self.optimizer_g.zero_grad()
+        self.output = self.restore(self.net_g, self.lq, self.kernel)
+        losses = self.losses()
+        sum(losses.values()).backward()
+        self.optimizer_g.step()
+        self.log_dict = self.reduce_loss_dict(losses)
+        if self.ema_decay > 0:
+            self.model_ema(decay=self.ema_decay)
+
+    def losses(self) -> dict[str, Tensor]:
+        """Each loss that the options ask for, by the name it has in the log."""
+        losses = {}
+        if self.cri_pix:
+            losses["l_pix"] = self.cri_pix(self.output, self.gt)
+        if self.cri_perceptual:
+            perceptual, style = self.cri_perceptual(self.output, self.gt)
+            losses.update({"l_percep": perceptual, "l_style": style})
+        return {name: loss for name, loss in losses.items() if loss is not None}
+
+    @torch.no_grad()
+    def test(self) -> None:
+        network = getattr(self, "net_g_ema", self.net_g)
+        network.eval()
+        self.output = self.evaluate(network)
+        if self.is_train and network is self.net_g:
+            network.train()
+
+    def evaluate(self, network: torch.nn.Module) -> Tensor:
+        """The restoration of lq, in tiles and averaged over flips where val asks for it."""
+        val = self.opt.get("val") or {}
+        kernel = self.kernel if self.conditioned else None
+
+        def run(lq: Tensor, kernel: Tensor | None = None) -> Tensor:
+            if not val.get("tile"):
+                return self.restore(network, lq, kernel)
+            overlap = val.get("tile_overlap", TILE_OVERLAP)
+            return restore_tiled(
+                lambda patch: self.restore(network, patch, kernel), lq, self.scale, val["tile"], overlap
+            )
+
+        return restore_x8(run, self.lq, kernel) if val.get("x8") else run(self.lq, kernel)
+
+    def restore(self, network: torch.nn.Module, lq: Tensor, kernel: Tensor | None) -> Tensor:
+        return restore(network, self.conditioned, lq, kernel, self.scale)
+
+    def model_ema(self, decay: float = 0.999) -> None:
+        super().model_ema(decay)
+        buffers = dict(self.get_bare_model(self.net_g).named_buffers())
+        for name, buffer in self.net_g_ema.named_buffers():
+            buffer.copy_(buffers[name])

@@ -1,0 +1,64 @@
+"""One protocol measured, image by image, through the data set and model that training uses."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from basicsr.data import build_dataset
+from basicsr.models import build_model
+
+from .. import __version__
+from ..report import Row, measure
+from .places import Places
+from .protocols import Protocol
+
+
+class Evaluation:
+    """A protocol whose data set and network are built.
+
+    Args:
+        protocol: what to measure.
+        places: where its files are.
+        val: options of RestorationModel: tile, tile_overlap, x8.
+
+    Attributes:
+        settings: what its numbers depend on beside the protocol and the image.
+        names: of its images, in order.
+    """
+
+    def __init__(self, protocol: Protocol, places: Places, val: dict):
+        logging.getLogger("basicsr").setLevel(logging.WARNING)
+        self.protocol = protocol
+        dataset = {**protocol.dataset, "dataroot_gt": str(places.images(protocol)), "io_backend": {"type": "disk"}}
+        if protocol.psf is not None:
+            dataset["psf"] = str(places.psf(protocol))
+        self.dataset = build_dataset({**dataset, "name": protocol.name, "phase": "val"})
+        self.opt = {
+            "name": protocol.name,
+            "model_type": "RestorationModel",
+            "scale": protocol.scale,
+            "num_gpu": torch.cuda.device_count(),
+            "is_train": False,
+            "dist": False,
+            "network_g": {"type": protocol.network},
+            "path": {"pretrain_network_g": str(places.checkpoint(protocol)), "param_key_g": None},
+            "val": val,
+        }
+        self.settings = {"version": __version__, "weights": _digest(places.checkpoint(protocol)), "val": val}
+        self.names = [Path(path).name for path in self.dataset.paths]
+
+    def measure(self, indices: list[int]) -> Iterator[Row]:
+        """The rows of those images, each when it is done."""
+        if not indices:
+            return
+        model = build_model(self.opt)
+        for index in indices:
+            sample = torch.utils.data.default_collate([self.dataset[index]])
+            yield measure(model, sample, self.protocol.metrics, self.protocol.scale)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

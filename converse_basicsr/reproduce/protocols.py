@@ -1,0 +1,102 @@
+"""The paper's evaluations with published weights, as data: one Protocol is one cell of its tables."""
+
+from dataclasses import dataclass, field
+
+PSFS = range(1, 6)
+SETS = {  # folder name: what it is called, where it comes from
+    "set5": ("Set5", "links in BasicSR's docs/DatasetPreparation.md"),
+    "set12": ("Set12", "https://github.com/cszn/DnCNN, folder testsets"),
+    "set14": ("Set14", "links in BasicSR's docs/DatasetPreparation.md"),
+    "bsd68": ("BSD68", "https://github.com/cszn/DnCNN, folder testsets"),
+    "bsd100": ("BSD100", "links in BasicSR's docs/DatasetPreparation.md"),
+    "urban100": ("Urban100", "links in BasicSR's docs/DatasetPreparation.md"),
+}
+TASKS = ("denoising", "sr", "deblurring")
+BLUR_KERNELS = "the five psfs of the paper's code (kernel_1.npy ... kernel_5.npy), to be put into a folder blur_kernels"
+WEIGHTS = "the release page of the paper's code (arXiv 2508.09824)"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A network with its weights, on a test set that is degraded in one way.
+
+    Args:
+        task: one of TASKS.
+        network: the arch, with its default options.
+        weights: file name.
+        test_set: a key of SETS.
+        dataset: options of the data set, without its folder.
+        metrics: as in the section val of an option file; the first is the one that the paper prints.
+        published: the paper's value of the first metric, where it prints one.
+        scale: of the option file.
+        psf: number of the blur kernel, if there is one.
+    """
+
+    task: str
+    network: str
+    weights: str
+    test_set: str
+    dataset: dict = field(hash=False)
+    metrics: dict[str, dict] = field(hash=False)
+    published: float | None = None
+    scale: int = 1
+    psf: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Unique, fit for a file name."""
+        return "_".join(
+            [self.task, self.network.lower(), self.test_set, *([f"psf{self.psf}"] if self.psf is not None else [])]
+        )
+
+
+def _metrics(border: int, kind: str = "") -> dict[str, dict]:
+    return {name: {"type": f"calculate_{name}{kind}", "crop_border": border} for name in ("psnr", "ssim")}
+
+
+def _denoising(test_set: str, published: float) -> Protocol:
+    dataset = {"type": "GaussianDenoisingDataset", "color": "gray", "sigma": 25}
+    return Protocol("denoising", "ConverseDnCNN", "converse_dncnn.pth", test_set, dataset, _metrics(0), published)
+
+
+def _sr(test_set: str, published: float) -> Protocol:
+    return Protocol(
+        "sr",
+        "ConverseSRResNet",
+        "converse_srresnet.pth",
+        test_set,
+        {"type": "BicubicSRDataset", "scale": 4},
+        _metrics(4, "_rounded_y"),
+        published,
+        scale=4,
+    )
+
+
+def _deblurring(network: str, weights: str, test_set: str, psf: int, published: float | None) -> Protocol:
+    dataset = {"type": "BlurDataset", "psf": f"kernel_{psf}.npy", "psf_size": 7, "sigma": 2.55}
+    return Protocol("deblurring", network, weights, test_set, dataset, _metrics(1), published, psf=psf)
+
+
+_DEBLURRING = {  # published PSNR by psf
+    ("ConverseNet", "bsd100"): (27.69, 24.43, 31.28, 27.64, 27.31),
+    ("ConverseNet", "urban100"): (24.24, 21.52, 23.16, 24.56, 22.56),
+    ("ConverseNet", "set5"): (None,) * 5,
+    ("ConverseUSRNet", "bsd100"): (32.46, 31.20, 38.40, 32.21, 34.62),
+    ("ConverseUSRNet", "urban100"): (31.96, 30.59, 37.48, 31.95, 33.99),
+    ("ConverseUSRNet", "set5"): (None,) * 5,
+}
+_DEBLURRING_WEIGHTS = {"ConverseNet": "conversenet.pth", "ConverseUSRNet": "converse_usrnet.pth"}
+
+PROTOCOLS = (
+    _denoising("set12", 30.70),
+    _denoising("bsd68", 29.36),
+    _sr("set5", 32.25),
+    _sr("set14", 28.72),
+    _sr("bsd100", 27.62),
+    _sr("urban100", 26.24),
+    *(
+        _deblurring(network, _DEBLURRING_WEIGHTS[network], test_set, psf, published)
+        for (network, test_set), values in _DEBLURRING.items()
+        for psf, published in zip(PSFS, values, strict=True)
+    ),
+)

@@ -1,0 +1,210 @@
+"""Degradations: the training path against the protocol's, laws of each, psfs from files and drawn."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.io import savemat
+from scipy.ndimage import convolve
+
+from converse_basicsr.degradations import BicubicReduction, Blur, GaussianNoise, build_degradation
+from converse_basicsr.degradations.bicubic import bicubic_reduce
+from converse_basicsr.degradations.psfs import PsfSource, motion_psf, read_psfs
+from converse_basicsr.errors import UserError
+from converse_basicsr.ops.blur import blur_decimate
+
+from basicsr.utils.matlab_functions import imresize
+
+
+def image(height=48, width=40, channels=3, seed=0) -> np.ndarray:
+    """(H, W, C) in [0, 1], multiples of 1/255."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels)).astype(np.float32) / 255
+
+
+def batch(array: np.ndarray, dtype=torch.float32) -> torch.Tensor:
+    return torch.from_numpy(array.transpose(2, 0, 1)[None].copy()).to(dtype)
+
+
+def asymmetric_psf(size=7) -> np.ndarray:
+    psf = np.arange(1.0, size * size + 1).reshape(size, size) ** 2
+    return psf / psf.sum()
+
+
+@pytest.fixture
+def psf_file(tmp_path):
+    np.save(tmp_path / "psf.npy", asymmetric_psf())
+    return str(tmp_path / "psf.npy")
+
+
+# --- noise ---
+
+
+def test_protocol_noise_is_numpys_legacy_generator_seeded_for_every_image():
+    gt = image(channels=1)
+    expected = (gt + np.random.RandomState(0).normal(0, 25 / 255, gt.shape)).astype(np.float32)
+    for index in (0, 3):
+        assert np.array_equal(GaussianNoise(25).follow_protocol(gt, index)["lq"], expected)
+
+
+@pytest.mark.parametrize(("sigma", "least", "largest"), [(25, 25, 25), ([10, 50], 10, 50)])
+def test_training_noise_has_the_strength_asked_for(sigma, least, largest):
+    torch.manual_seed(0)
+    gt = torch.full((64, 1, 64, 64), 0.5)
+    spread = (GaussianNoise(sigma).draw(gt)["lq"] - gt).flatten(1).std(1) * 255
+    assert spread.min() > least * 0.93 and spread.max() < largest * 1.07
+    assert (spread.max() - spread.min() > 20) == (least != largest)
+
+
+@pytest.mark.parametrize("sigma", [-1, [5], [9, 3], [-1, 3]])
+def test_noise_refuses(sigma):
+    with pytest.raises(UserError, match="sigma: must be a number of 0 or more"):
+        GaussianNoise(sigma)
+
+
+def test_validation_needs_one_sigma():
+    with pytest.raises(UserError, match=r"validation needs one number, got \[0, 55\]"):
+        GaussianNoise([0, 55]).follow_protocol(image(), 0)
+
+
+# --- bicubic ---
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("size", [(48, 72), (96, 24)])
+def test_bicubic_matches_imresize(scale, size):
+    gt = image(*size)
+    expected = imresize(gt, 1 / scale)
+    reduced = bicubic_reduce(batch(gt), scale)[0].numpy().transpose(1, 2, 0)
+    assert np.abs(reduced - expected).max() < 1e-6
+    assert np.array_equal(BicubicReduction(scale).follow_protocol(gt, 0)["lq"], expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_quantised_bicubic_is_what_a_file_would_hold(channels):
+    gt = image(channels=channels)
+    reduction = BicubicReduction(4, quantise=True)
+    protocol = reduction.follow_protocol(gt, 0)["lq"]
+    assert protocol.shape == (12, 10, channels)
+    assert np.array_equal((protocol * 255).round() / np.float32(255), protocol)
+    drawn = reduction.draw(batch(gt))["lq"][0].numpy().transpose(1, 2, 0)
+    assert (np.abs(drawn - protocol) > 1e-6).mean() < 0.01  # a value halfway between two levels may go either way
+
+
+# --- blur ---
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_blur_matches_scipy(size, scale):
+    gt, psf = image(48, 24).astype(np.float64), asymmetric_psf(size)
+    expected = convolve(gt, psf[..., None], mode="wrap")[::scale, ::scale]
+    blurred = blur_decimate(batch(gt, torch.float64), torch.from_numpy(psf)[None, None], scale)
+    assert np.abs(blurred[0].numpy().transpose(1, 2, 0) - expected).max() < 1e-12
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_training_and_protocol_blur_agree(psf_file, scale):
+    gt = image()
+    for quantise, close in ((False, 1e-6), (True, 1 / 255 + 1e-6)):  # truncated: a whole level where one rounds down
+        blur = Blur(psf_file, scale=scale, sigma=0, quantise=quantise)
+        protocol, drawn = blur.follow_protocol(gt, 0), blur.draw(batch(gt))
+        difference = np.abs(drawn["lq"][0].numpy().transpose(1, 2, 0) - protocol["lq"])
+        assert difference.max() < close and (difference > 1e-6).mean() < 0.01
+        assert np.allclose(drawn["kernel"][0].numpy().transpose(1, 2, 0), protocol["kernel"], atol=1e-7)
+
+
+def test_protocol_blur_is_that_of_the_uint8_image(psf_file):
+    gt = image()
+    blurred = convolve((gt * 255).round().astype(np.uint8), asymmetric_psf()[..., None], mode="wrap")[::2, ::2]
+    expected = blurred.astype(np.float32) / 255 + np.random.RandomState(0).normal(0, 2.55 / 255, blurred.shape)
+    made = Blur(psf_file, scale=2).follow_protocol(gt, 5)
+    assert blurred.dtype == np.uint8 and np.abs(made["lq"] - expected).max() < 1e-7
+    assert np.allclose(made["kernel"][..., 0], asymmetric_psf())
+
+
+def test_every_sample_of_a_batch_has_its_own_psf():
+    torch.manual_seed(0)
+    gt = batch(image()).expand(4, -1, -1, -1)
+    made = Blur(["gaussian", "motion"], sigma=0, quantise=False).draw(gt)
+    assert made["kernel"].shape == (4, 1, 7, 7) and len({tuple(psf.flatten().tolist()) for psf in made["kernel"]}) == 4
+    for lq, psf in zip(made["lq"], made["kernel"], strict=True):
+        assert torch.allclose(lq, blur_decimate(gt[:1], psf[None])[0], atol=1e-6)
+
+
+# --- psfs ---
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "motion"])
+@pytest.mark.parametrize("size", [1, 3, 7, 15])
+def test_drawn_psfs_are_psfs(kind, size):
+    source, rng = PsfSource(kind, size, [0.6, 2.0]), np.random.default_rng(0)
+    drawn = [source.draw(rng) for _ in range(20)]
+    assert all(psf.shape == (size, size) and psf.min() >= 0 and abs(psf.sum() - 1) < 1e-12 for psf in drawn)
+    assert len({psf.tobytes() for psf in drawn}) == (1 if size == 1 else 20)
+    assert np.array_equal(source.take(3), source.take(3))
+
+
+def test_motion_psf_is_a_path():
+    psf = motion_psf(np.random.default_rng(1), 15)
+    assert 4 < (psf > 0).sum() < 15 * 15 / 2
+
+
+def test_files_of_both_kinds_and_smaller_psfs(tmp_path):
+    np.save(tmp_path / "a.npy", 3 * asymmetric_psf(5))
+    savemat(tmp_path / "b.mat", {"kernels": np.array([[asymmetric_psf(7), asymmetric_psf(3)]], dtype=object)})
+    savemat(tmp_path / "c.mat", {"kernel": asymmetric_psf(7)})
+    psfs = read_psfs(str(tmp_path), 7)
+    assert [psf.shape for psf in psfs] == [(7, 7)] * 4
+    assert np.allclose(psfs[0][1:-1, 1:-1], asymmetric_psf(5)) and np.allclose(psfs[2][2:-2, 2:-2], asymmetric_psf(3))
+    source = PsfSource(str(tmp_path), 7, [0.6, 2.0])
+    assert [np.array_equal(source.take(index), psfs[index % 4]) for index in range(8)] == [True] * 8
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.ones((9, 9)), r"a psf must be 7x7, or smaller with odd sides, got \(9, 9\)"),
+        (np.ones((4, 4)), r"got \(4, 4\)"),
+        (np.ones(7), r"got \(7,\)"),
+        (np.zeros((7, 7)), "sums to 0"),
+        (np.diag([-1.0, 1, 1, 1, 1, 1, 1]), "negative taps"),
+        (np.full((7, 7), np.nan), "not finite"),
+    ],
+)
+def test_a_file_that_holds_no_psf_is_named(tmp_path, content, message):
+    np.save(tmp_path / "bad.npy", content)
+    with pytest.raises(UserError, match=f"bad.npy: .*{message}"):
+        Blur(str(tmp_path / "bad.npy"))
+
+
+def test_unreadable_files_and_options_are_named(tmp_path):
+    (tmp_path / "broken.npy").write_text("no array")
+    with pytest.raises(UserError, match="broken.npy: not a readable .npy file"):
+        Blur(str(tmp_path / "broken.npy"))
+    with pytest.raises(UserError, match="psf: motoin is neither gaussian, motion nor a file"):
+        Blur("motoin")
+    with pytest.raises(UserError, match="psf_size: must be odd and 1 or more, got 4"):
+        Blur("motion", psf_size=4)
+    with pytest.raises(UserError, match="psf_sigma: must be"):
+        Blur("gaussian", psf_sigma=[2, 1])
+
+
+# --- sections of option files ---
+
+
+def test_a_section_is_built_with_the_scale_of_the_file():
+    assert build_degradation({"type": "BicubicReduction"}, 4).scale == 4
+    assert build_degradation({"type": "Blur", "psf": "motion"}, None).scale == 1
+    assert build_degradation({"type": "GaussianNoise", "sigma": 5}, 4).largest == 5
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"type": "Noise"}, "degradation:type: must be one of GaussianNoise, BicubicReduction, Blur, got 'Noise'"),
+        ({"type": "GaussianNoise", "sigm": 5}, "degradation: GaussianNoise has no option 'sigm'; did you mean sigma"),
+        ({"type": "GaussianNoise"}, "degradation: GaussianNoise needs the option 'sigma'"),
+    ],
+)
+def test_a_wrong_section_is_named(section, message):
+    with pytest.raises(UserError, match=message):
+        build_degradation(section, None)
