@@ -32,7 +32,7 @@ def _add_prepare(kinds: argparse._SubParsersAction) -> None:
     prepare.add_argument("--lr-scale", type=int, metavar="R", help="make the bicubic reduction by R beside it")
     prepare.add_argument("--lr-out", metavar="OUT", help="where to (default: OUT with _LRbicxR added to its name)")
     prepare.add_argument("--gray", action="store_true", help="one channel instead of three")
-    prepare.add_argument("--skip-small", action="store_true", help="leave out images smaller than S, and name them")
+    prepare.add_argument("--skip-small", action="store_true", help="leave out images that are too small, and name them")
     prepare.add_argument(
         "--workers", type=int, default=os.cpu_count(), metavar="N", help="processes (default: %(default)s)"
     )
