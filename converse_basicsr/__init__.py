@@ -1,7 +1,7 @@
 """Reverse convolution (Converse2D) and the Converse networks, as a plugin of BasicSR.
 
-This module needs torch alone. ``import converse_basicsr.archs`` (or ``.data``, ``.models``) loads BasicSR and
-registers what is defined there.
+This module needs torch alone. ``import converse_basicsr.archs`` (or ``.data``, ``.metrics``, ``.models``) loads
+BasicSR and registers what is defined there.
 """
 
 from importlib import import_module

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from converse_basicsr.data import demo
+from converse_basicsr.data.bicubic import reduce_bicubic
 from converse_basicsr.errors import UserError
 
 from basicsr.utils import imfrombytes
@@ -39,7 +40,7 @@ def test_contents(tmp_path, few):
 
 def test_low_resolution_windows_are_those_of_the_whole_image(tmp_path, few):
     demo.build_demo(tmp_path / "demo")
-    reduced = demo._reduce(demo._read("coins.png"))
+    reduced = reduce_bicubic(demo._read("coins.png"), 4)
     window = imfrombytes(read_lmdb(tmp_path / "demo/train_LRbicx4_sub.lmdb")["coins_s002"])
     assert np.array_equal(window, reduced[:48, 24:72])
 

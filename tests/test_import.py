@@ -31,7 +31,7 @@ def test_import_is_clean(statement, torch):
     assert ("torch" in modules) == torch
 
 
-@pytest.mark.parametrize("module", ["archs", "data", "models"])
+@pytest.mark.parametrize("module", ["archs", "data", "metrics", "models"])
 def test_registering_modules_load_basicsr(module):
     assert {"basicsr", "torchvision"} <= loaded_after(f"import converse_basicsr.{module}")
 

@@ -40,7 +40,7 @@ def check_options(
         for name, parameter in inspect.signature(constructor).parameters.items()
         if name not in given and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     }
-    valid = (*parameters, *also)
+    valid = tuple(dict.fromkeys((*parameters, *also)))
     for key in section:
         if key != "type" and key not in valid:
             listed = ", ".join(valid) or "none"

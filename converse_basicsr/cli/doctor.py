@@ -58,7 +58,7 @@ def _loading(problems: list[str]) -> list[tuple[str, str]]:
         compat.load_basicsr()
         import basicsr
 
-        from .. import archs, data, models  # noqa: F401 (registers)
+        from .. import archs, data, metrics, models  # noqa: F401 (registers)
     except Exception as error:  # whatever it is, this command is there to say it
         problems.append(f"BasicSR cannot be loaded: {type(error).__name__}: {error}")
         return [("loaded from", "-")]

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from basicsr.test import test_pipeline
     from basicsr.train import train_pipeline
 
-    from .. import archs, data, models  # noqa: F401 (registers)
+    from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..checks import check_run, read_options
     from ..data.demo import build_demo_if_asked_for
     from ..report import report

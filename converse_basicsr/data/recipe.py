@@ -1,0 +1,87 @@
+"""What is made of one image: sub-images or the whole, and their reductions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from basicsr.data.transforms import mod_crop
+from basicsr.utils import imfrombytes
+
+from ..errors import UserError
+from .bicubic import reduce_bicubic
+from .image_files import ImageFile
+from .sub_images import starts, sub_images
+from .writing import Encoded, encode
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How images are prepared.
+
+    Args:
+        size: side of the sub-images; None keeps images whole.
+        step: from one sub-image to the next; None: size.
+        lr_scale: factor of the reduction made beside; None: none.
+        gray: one channel instead of three.
+
+    Raises:
+        UserError: a value does not fit, or not to the others.
+    """
+
+    size: int | None = None
+    step: int | None = None
+    lr_scale: int | None = None
+    gray: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("size", 1), ("step", 1), ("lr_scale", 2)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UserError(f"{name} must be {least} or more, got {value}")
+        if self.step is not None and self.size is None:
+            raise UserError(f"step {self.step} needs a size")
+        for name in ("size", "step"):
+            value = getattr(self, name)
+            if self.lr_scale and value and value % self.lr_scale:
+                raise UserError(f"{name} must be a multiple of lr_scale, {self.lr_scale}, got {value}")
+        if self.lr_scale and self.size and self.size < self.least_side:
+            raise UserError(f"size must be {self.least_side} or more with lr_scale {self.lr_scale}, got {self.size}")
+
+    @property
+    def least_side(self) -> int:
+        """The smallest side that an image may have."""
+        return max(self.size or 1, 2 * (self.lr_scale or 0))  # the bicubic window reflects 2 * lr_scale pixels
+
+    def largest(self, height: int, width: int) -> tuple[int, int]:
+        """(how many images, how many bytes uncompressed) are at most made of one, without its reductions."""
+        count, area = 1, height * width
+        if self.size:
+            step = self.step or self.size
+            count = len(starts(height, self.size, step)) * len(starts(width, self.size, step))
+            area = count * self.size**2
+        return count, area * (1 if self.gray else 3)
+
+    def make(self, file: ImageFile) -> list[list[Encoded]]:
+        """Prepare one file: the images, and with lr_scale their reductions, which have the same keys.
+
+        Raises:
+            UserError: it cannot be read or decoded.
+        """
+        try:
+            image = imfrombytes(file.path.read_bytes(), flag="grayscale" if self.gray else "color")
+        except (OSError, cv2.error) as error:
+            raise UserError(f"{file.path}: cannot be read: {error}") from error
+        if image is None:
+            raise UserError(f"{file.path}: OpenCV cannot decode it")
+        levels = {1: image}
+        if self.lr_scale:  # the whole image is reduced, so that windows have no borders of their own
+            image = mod_crop(image, self.lr_scale)
+            levels = {1: image, self.lr_scale: reduce_bicubic(image, self.lr_scale)}
+        return [[encode(*part) for part in self._cut(file.key, *level)] for level in levels.items()]
+
+    def _cut(self, key: str, scale: int, image: np.ndarray) -> Iterable[tuple[str, np.ndarray]]:
+        if self.size is None:
+            return [(key, image)]
+        return sub_images(key, image, self.size // scale, (self.step or self.size) // scale)

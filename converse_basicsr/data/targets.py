@@ -1,0 +1,94 @@
+"""Where prepared images go, and that nothing of the user's is in the way."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UserError
+from .image_files import listed
+
+_LMDB_FILES = ("data.mdb", "lock.mdb", "meta_info.txt")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """One or two outputs (images, their reductions), all LMDBs or all folders; for folders the meta information too."""
+
+    images: tuple[Path, ...]
+    meta_info: Path | None
+
+    @property
+    def is_lmdb(self) -> bool:
+        return self.meta_info is None
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return self.images if self.meta_info is None else (*self.images, self.meta_info)
+
+    def option_lines(self) -> list[str]:
+        """The lines of a data set in an option file."""
+        lines = [f"{key}: {path}" for key, path in zip(("dataroot_gt", "dataroot_lq"), self.images, strict=False)]
+        if self.meta_info:
+            lines.append(f"meta_info_file: {self.meta_info}")
+        return [*lines, "io_backend:", f"  type: {'lmdb' if self.is_lmdb else 'disk'}"]
+
+
+def plan_targets(
+    folders: Sequence[Path], out: Path, lr_out: str | os.PathLike | None, lr_scale: int | None, force: bool
+) -> Targets:
+    """Name the outputs.
+
+    Raises:
+        UserError: they do not fit together, exist (with force: and hold what was not written here), or lie in one
+            of the folders or around it.
+    """
+    if lr_out is not None and lr_scale is None:
+        raise UserError(f"lr_out {lr_out} needs an lr_scale")
+    images = [_named(out)]
+    is_lmdb = out.suffix == ".lmdb"
+    if lr_out is not None:
+        images.append(_named(Path(lr_out)))
+    elif lr_scale is not None:
+        name = out.name.removesuffix(".lmdb") + f"_LRbicx{lr_scale}"
+        images.append(out.with_name(f"{name}.lmdb" if is_lmdb else name))
+    if len({path.suffix == ".lmdb" for path in images}) > 1:
+        raise UserError(f"{out} and {lr_out} must both end in .lmdb, or neither: BasicSR reads pairs of a kind")
+    targets = Targets(tuple(images), None if is_lmdb else out.with_name(f"meta_info_{out.name}.txt"))
+    for number, target in enumerate(targets.all):
+        for other in (*folders, *targets.all[:number]):
+            if _overlap(target, other):
+                raise UserError(f"{target} and {other} must be apart: neither the same nor one within the other")
+        _check_absent(target, force)
+    return targets
+
+
+def _named(path: Path) -> Path:
+    if path.name in ("", ".."):
+        raise UserError(f"{path} has no name of its own to write to")
+    return path
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    one, other = one.resolve(), other.resolve()
+    return one == other or one in other.parents or other in one.parents
+
+
+def _check_absent(target: Path, force: bool) -> None:
+    if not os.path.lexists(target):
+        return
+    if not force:
+        raise UserError(f"{target} exists; --force replaces it")
+    foreign = _foreign(target)
+    if foreign:
+        raise UserError(f"{target} holds what was not written here ({listed(sorted(foreign))}): remove it yourself")
+
+
+def _foreign(target: Path) -> list[str]:
+    """Names of what no earlier call can have written, so that --force with a slip in --out does no harm."""
+    if not target.is_dir():
+        return [] if target.suffix == ".txt" else [target.name]
+    names = [path.name for path in target.iterdir()]
+    if target.suffix == ".lmdb":
+        return [name for name in names if name not in _LMDB_FILES]
+    return [name for name in names if not name.endswith(".png")]

@@ -1,0 +1,45 @@
+"""The two forms in which BasicSR reads images: an LMDB, and a folder of PNG files."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from basicsr.utils.lmdb_util import LmdbMaker
+
+COMPRESS_LEVEL = 1  # BasicSR's choice: large and quickly read
+_BATCH = 500  # images in memory before they are committed
+
+Encoded = tuple[str, bytes, tuple[int, ...]]  # key, PNG, shape of the image
+Put = Callable[[str, bytes, tuple[int, ...]], object]
+
+
+def encode(key: str, image: np.ndarray) -> Encoded:
+    """An image (H, W, C) or (H, W) as a writer takes it: ``put(*encode(key, image))``."""
+    return key, cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, COMPRESS_LEVEL])[1].tobytes(), image.shape
+
+
+@contextmanager
+def lmdb_writer(path: Path, map_size: int) -> Iterator[Put]:
+    """Make an LMDB with BasicSR's meta_info.txt. After an exception what is there is of no use.
+
+    Args:
+        path: folder to make; its name ends in .lmdb.
+        map_size: bytes that it can hold; addresses, not disk space.
+    """
+    maker = LmdbMaker(str(path), map_size=map_size, batch=_BATCH, compress_level=COMPRESS_LEVEL)
+    try:
+        yield lambda key, png, shape: maker.put(png, key, (*shape, 1)[:3])
+        maker.close()
+    finally:  # closing again does nothing
+        maker.env.close()
+        maker.txt_file.close()
+
+
+@contextmanager
+def png_writer(folder: Path) -> Iterator[Put]:
+    """Make a folder of PNG files, named by key."""
+    folder.mkdir()
+    yield lambda key, png, shape: (folder / f"{key}.png").write_bytes(png)

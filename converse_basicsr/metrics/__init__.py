@@ -1,0 +1,7 @@
+"""Metrics, registered with BasicSR: every ``*_metric.py`` here."""
+
+from ..compat import load_basicsr
+from ..registration import import_modules
+
+load_basicsr()
+import_modules(__name__, __path__, "_metric")
