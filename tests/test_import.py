@@ -22,7 +22,7 @@ def loaded_after(statement: str) -> set[str]:
         ("import converse_basicsr", False),
         ("import converse_basicsr.cli", False),
         ("from converse_basicsr import Converse2D, ConverseBlock, converse2d, converse2d_reference", True),
-        ("import converse_basicsr.ops, converse_basicsr.layers", True),
+        ("import converse_basicsr.ops, converse_basicsr.layers, converse_basicsr.inference", True),
     ],
 )
 def test_import_is_clean(statement, torch):

@@ -1,0 +1,111 @@
+"""Restoring an image tile by tile, so that the device only ever holds one tile."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Span(NamedTuple):
+    """One tile along one axis: where it lies in the input and in the output, and its weight at each output pixel."""
+
+    source: slice
+    target: slice
+    weight: Tensor
+
+
+@torch.no_grad()
+def restore_tiled(
+    restore: Callable[[Tensor], Tensor],
+    lq: Tensor,
+    scale: int,
+    tile: int,
+    overlap: int,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Restore overlapping tiles one by one and blend them.
+
+    All tiles have the same size: they are spread evenly from border to border, so that neighbours share ``overlap``
+    pixels or more. An axis shorter than the tile is not split. The weights sum to 1 at every pixel; where two tiles
+    share n pixels they pass linearly from one to the other over the middle n/2, and the n/4 nearest to a tile's
+    border, where it lacks its surroundings, are not used.
+
+    A network that reaches no further than that gives the same result as on the whole image. Converse2D reaches
+    across the whole image: its tiles come close to it, no more (docs/inference.md).
+
+    Args:
+        restore: the network, (N, C, h, w) -> (N, C', scale*h, scale*w).
+        lq: (N, C, H, W) on any device.
+        scale: the network's, >= 1.
+        tile: side of a tile in pixels of lq, >= 1.
+        overlap: the least number of pixels of lq that neighbours share, 0 <= overlap < tile.
+        device: where each tile is moved before it is restored; None leaves it where lq is.
+
+    Returns:
+        (N, C', scale*H, scale*W) on the CPU, without gradients, float32 (float64 if the network returns that).
+
+    Raises:
+        ValueError: an argument is out of its range, or the network returns another shape, by name.
+    """
+    _check(lq, scale, tile, overlap)
+    device = lq.device if device is None else device
+    result = None
+    for row, column in product(*(_split(size, scale, tile, overlap) for size in lq.shape[-2:])):
+        patch = lq[..., row.source, column.source].to(device)
+        restored = restore(patch)
+        _check_restored(restored, patch, scale)
+        restored = restored.to("cpu", torch.promote_types(restored.dtype, torch.float32))
+        if result is None:
+            result = restored.new_zeros(*restored.shape[:2], scale * lq.shape[-2], scale * lq.shape[-1])
+        weight = torch.outer(row.weight, column.weight).to(restored.dtype)
+        result[..., row.target, column.target] += weight * restored
+    return result
+
+
+def _split(size: int, scale: int, tile: int, overlap: int) -> list[Span]:
+    """The tiles along an axis of the given size."""
+    tile = min(tile, size)
+    gaps = -(-(size - tile) // (tile - overlap)) if size > tile else 0
+    starts = [i * (size - tile) // gaps for i in range(gaps + 1)] if gaps else [0]
+    targets = [slice(scale * start, scale * (start + tile)) for start in starts]
+    return [
+        Span(slice(start, start + tile), target, weight)
+        for start, target, weight in zip(starts, targets, _weights(targets), strict=True)
+    ]
+
+
+def _weights(targets: list[slice]) -> list[Tensor]:
+    """A partition of unity: for each tile a (length,) tensor in float64."""
+    weights = [torch.ones(target.stop - target.start, dtype=torch.float64) for target in targets]
+    for i in range(1, len(targets)):
+        shared = targets[i - 1].stop - targets[i].start
+        position = (torch.arange(shared, dtype=torch.float64) + 0.5) / max(shared, 1)
+        ramp = (2 * position - 0.5).clamp(0, 1)
+        weights[i][:shared] *= ramp
+        weights[i - 1][len(weights[i - 1]) - shared :] *= ramp.flip(0)
+    total = torch.zeros(targets[-1].stop, dtype=torch.float64)  # differs from 1 where three tiles or more meet
+    for target, weight in zip(targets, weights, strict=True):
+        total[target] += weight
+    return [weight / total[target] for target, weight in zip(targets, weights, strict=True)]
+
+
+def _check(lq: Tensor, scale: int, tile: int, overlap: int) -> None:
+    if lq.dim() != 4 or not lq.is_floating_point():
+        raise ValueError(f"lq must be a floating-point (N, C, H, W) tensor, got {lq.dtype} {tuple(lq.shape)}")
+    if not isinstance(scale, int) or scale < 1:
+        raise ValueError(f"scale must be a whole number >= 1, got {scale!r}")
+    if not isinstance(tile, int) or tile < 1:
+        raise ValueError(f"tile must be a whole number >= 1, got {tile!r}")
+    if not isinstance(overlap, int) or not 0 <= overlap < tile:
+        raise ValueError(f"overlap must be a whole number >= 0 and smaller than tile ({tile}), got {overlap!r}")
+
+
+def _check_restored(restored: Tensor, patch: Tensor, scale: int) -> None:
+    n, _, h, w = patch.shape
+    if restored.dim() != 4 or restored.shape[0] != n or restored.shape[-2:] != (scale * h, scale * w):
+        raise ValueError(
+            f"restore must return ({n}, C, {scale * h}, {scale * w}) for a tile {tuple(patch.shape)} "
+            f"and scale {scale}, got {tuple(restored.shape)}"
+        )
