@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..errors import UserError
 from .allocator import keep_large_buffers
 
 TASKS = ("denoising", "sr", "deblurring")
@@ -30,9 +31,15 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
-    from .. import archs, data, models  # noqa: F401 (registers)
+    from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..reproduce import choose, find_places, reproduce
 
+    if args.limit is not None and args.limit < 1:
+        raise UserError(f"--limit: must be 1 or more, got {args.limit}")
+    if args.tile is not None and not 0 <= args.tile_overlap < args.tile:
+        raise UserError(
+            f"--tile_overlap: must be less than --tile, {args.tile}, and 0 or more, got {args.tile_overlap}"
+        )
     protocols = choose(args.tasks, args.sets)
     val = {"tile": args.tile, "tile_overlap": args.tile_overlap} if args.tile else {}
     if args.x8:

@@ -1,0 +1,174 @@
+"""`basicsr reproduce`: the published numbers on small crops and per image, resuming, what is absent."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import converse_basicsr.archs
+import converse_basicsr.data
+import converse_basicsr.metrics
+import converse_basicsr.models  # noqa: F401 (register)
+from converse_basicsr import reproduce as package
+from converse_basicsr.cli import main
+from converse_basicsr.errors import UserError
+from converse_basicsr.reproduce import PROTOCOLS, choose, evaluation, reproduce
+from converse_basicsr.reproduce.places import Places
+
+from basicsr.archs import build_network
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Three small images, untrained weights and psfs; the networks shrunk to a block."""
+    images = tmp_path / "data/testsets/Set5"
+    images.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        cv2.imwrite(str(images / f"{number}.png"), rng.integers(0, 256, (40, 48, 3), np.uint8))
+    (tmp_path / "data/blur_kernels").mkdir()
+    for number in (1, 2):
+        np.save(tmp_path / f"data/blur_kernels/kernel_{number}.npy", np.full((7, 7), number))
+    sections = {
+        "ConverseSRResNet": {"num_feat": 4, "num_block": 1},
+        "ConverseNet": {"num_feat": 4, "num_block": 1, "num_iterations": 1},
+    }
+    files = {protocol.network: protocol.weights for protocol in PROTOCOLS}
+    (tmp_path / "weights").mkdir()
+    for network, section in sections.items():
+        torch.manual_seed(0)
+        state_dict = build_network({"type": network, **section}).state_dict()
+        torch.save(state_dict, tmp_path / "weights" / files[network])
+    build_model = evaluation.build_model
+
+    def build_small(opt):
+        network = {**opt["network_g"], **sections[opt["network_g"]["type"]]}
+        return build_model({**opt, "num_gpu": 0, "network_g": network})
+
+    monkeypatch.setattr(evaluation, "build_model", build_small)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(folder, *arguments, code=0):
+    assert main(["reproduce", "--weights", "weights", "--data", "data", *arguments]) == code
+    return json.loads((folder / "results/reproduce/results.json").read_text()) if code == 0 else None
+
+
+def test_tables_pictures_and_what_is_left_out(small, capsys):
+    results = run(small, "sr", "deblurring")
+    assert sorted(results) == [
+        "deblurring_conversenet_set5_psf1",
+        "deblurring_conversenet_set5_psf2",
+        "sr_conversesrresnet_set5",
+    ]
+    assert all(list(row["images"]) == ["0.png", "1.png", "2.png"] for row in results.values())
+    printed = capsys.readouterr().out
+    mean = np.mean([metrics["psnr"] for metrics in results["sr_conversesrresnet_set5"]["images"].values()])
+    assert f"| sr | ConverseSRResNet | Set5 | - | 3 | {mean:.4f} | 32.25 | {mean - 32.25:+.2f} |" in printed
+    assert re.search(r"left out: sr_\w+_set14: Set14: no folder set14 in data; it is to be had from", printed)
+    assert "converse_usrnet.pth is in none of weights; it is to be had from" in printed
+    assert "blur_kernels/kernel_3.npy is in none of data" in printed
+    assert (small / "results/reproduce/results.md").read_text().count("| 2.png |") == 3
+    assert (small / "results/reproduce/sr_conversesrresnet_set5/1.png").is_file()
+
+
+def test_a_broken_off_run_goes_on(small, monkeypatch, capsys):
+    measure, calls = evaluation.measure, []
+
+    def measure_two(*arguments):
+        calls.append(arguments[1]["lq_path"])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return measure(*arguments)
+
+    monkeypatch.setattr(evaluation, "measure", measure_two)
+    run(small, "sr", code=130)
+    assert "every finished image is kept" in capsys.readouterr().err
+    results = run(small, "sr")
+    assert len(calls) == 4 and len(results["sr_conversesrresnet_set5"]["images"]) == 3
+    run(small, "sr")
+    assert len(calls) == 4  # all there
+    run(small, "sr", "--limit", "1", "--force")
+    assert len(calls) == 5
+    assert "| 1 of 3 |" in capsys.readouterr().out
+
+
+def test_other_weights_or_ways_are_measured_anew(small):
+    first = run(small, "sr", "--limit", "1")["sr_conversesrresnet_set5"]
+    path = small / "weights/converse_srresnet.pth"
+    torch.save({name: value + 0.1 for name, value in torch.load(path).items()}, path)
+    second = run(small, "sr", "--limit", "1")["sr_conversesrresnet_set5"]
+    assert first["settings"] != second["settings"] and first["images"] != second["images"]
+    run(small, "sr", "--limit", "1", "--x8", "--tile", "8", "--tile_overlap", "2")
+    folder = small / "results/reproduce/tile8_tile_overlap2_x8True"
+    ensemble = json.loads((folder / "results.json").read_text())
+    assert ensemble["sr_conversesrresnet_set5"]["images"] != second["images"]
+    assert (
+        "tiles of 8 that overlap by 2, x8"
+        in (small / "results/reproduce/tile8_tile_overlap2_x8True/results.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["superres"], "no task 'superres'; there are denoising, sr, deblurring"),
+        (["sr", "--sets", "set6"], "no set 'set6'; there are set5,"),
+        (["denoising", "--sets", "set5"], "denoising has no protocol on set5"),
+        (["--weights", "none"], "--weights: no such folder: none"),
+        (["denoising"], "nothing can be measured"),
+        (["sr", "--tile", "8"], "--tile_overlap: must be less than --tile, 8"),
+        (["sr", "--limit", "0"], "--limit: must be 1 or more"),
+    ],
+)
+def test_wrong_arguments_are_named(small, capsys, arguments, message):
+    run(small, *arguments, code=2)
+    assert message in capsys.readouterr().err
+
+
+def test_every_row_of_the_paper_is_there():
+    published = [protocol for protocol in PROTOCOLS if protocol.published is not None]
+    assert len(published) == 2 + 4 + 20 and len({protocol.name for protocol in PROTOCOLS}) == len(PROTOCOLS)
+    assert {protocol.task for protocol in choose(["sr"], None)} == {"sr"}
+    assert [protocol.name for protocol in choose([], ["Set12"])] == ["denoising_conversedncnn_set12"]
+
+
+# --- with the published weights: one image each, as measured with the published code's protocol ---
+
+MEASURED = {  # image, PSNR, SSIM
+    "denoising_conversedncnn_set12": ("01.png", 30.4418, 0.8806),
+    "sr_conversesrresnet_set5": ("butterfly_GT.bmp", 28.6710, 0.9264),
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_published_numbers(assets, tmp_path, name):
+    protocol = next(protocol for protocol in PROTOCOLS if protocol.name == name)
+    image, psnr, ssim = MEASURED[name]
+    (tmp_path / protocol.test_set).mkdir()
+    (tmp_path / protocol.test_set / image).symlink_to(assets / "testsets" / protocol.test_set / image)
+    places = Places((assets / "weights",), (tmp_path,))
+    reproduce([protocol], places, tmp_path / "out")
+    measured = json.loads((tmp_path / "out/results.json").read_text())[name]["images"][image]
+    assert abs(measured["psnr"] - psnr) < 0.005 and abs(measured["ssim"] - ssim) < 0.0002
+
+
+@pytest.mark.parametrize(("network", "psnr"), [("converseusrnet", 33.4122), ("conversenet", 26.5215)])
+def test_published_deblurring(assets, tmp_path, network, psnr):
+    """The smallest image of Set5 and the first psf."""
+    protocol = next(protocol for protocol in PROTOCOLS if protocol.name == f"deblurring_{network}_set5_psf1")
+    (tmp_path / "set5").mkdir()
+    (tmp_path / "set5/butterfly_GT.bmp").symlink_to(assets / "testsets/set5/butterfly_GT.bmp")
+    (tmp_path / "blur_kernels").symlink_to(assets / "blur_kernels")
+    reproduce([protocol], Places((assets / "weights",), (tmp_path,)), tmp_path / "out")
+    measured = json.loads((tmp_path / "out/results.json").read_text())[protocol.name]["images"]["butterfly_GT.bmp"]
+    assert abs(measured["psnr"] - psnr) < 0.005
+
+
+def test_nothing_there_is_said(tmp_path):
+    with pytest.raises(UserError, match="nothing can be measured"):
+        package.reproduce(list(PROTOCOLS), Places((tmp_path,), (tmp_path,)), tmp_path / "out")
