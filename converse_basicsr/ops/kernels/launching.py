@@ -5,6 +5,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+if not hasattr(tl, "join"):
+    raise ImportError("Triton 3.0 or later is needed")
+
 BLOCK = 512  # elements that a program holds of each tensor
 
 
