@@ -26,7 +26,11 @@ setup(
     extras_require={
         "benchmark": ["matplotlib", "mmengine>=0.10"],
         "fft": ["ducc0>=0.36"],
-        "dev": ["pytest>=8", "ruff>=0.14"],
+        "dev": [
+            "pytest>=8",
+            "ruff>=0.14",
+            "triton>=3; platform_system == 'Linux' and platform_machine == 'x86_64'",
+        ],
     },
     entry_points={
         "console_scripts": [

@@ -69,6 +69,23 @@ def run_network(name, **options):
     return network(*inputs)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_channels_last_changes_nothing(name):
+    torch.manual_seed(0)
+    network = ARCH_REGISTRY.get(name)(**TINY).double()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2) if not parameter.any() else None
+    x = torch.rand(2, 1 if name == "ConverseDnCNN" else 3, 9, 8).double()
+    kernel = [torch.full((2, 1, 7, 7), 1 / 49).double(), 2] if name == "ConverseUSRNet" else []
+    results = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        leaf = x.clone(memory_format=memory_format).requires_grad_()
+        y = network.to(memory_format=memory_format)(leaf, *kernel)
+        results.append([y, *torch.autograd.grad(y.sin().sum(), [leaf, *network.parameters()])])
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 BLOCK_OPTIONS = [
     {"num_feat": 6},
     {"num_block": 3},

@@ -210,6 +210,17 @@ def test_noncontiguous_and_channels_last(scale, prior):
     torch.testing.assert_close(converse2d(strided, psf.mT.contiguous().mT, lam, scale, prior), expected)
 
 
+@pytest.mark.parametrize(("taps", "scale"), [((3, 3), 1), ((5, 5), 2), ((2, 2), 2)])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_gradients_of_channels_last(batch, taps, scale):
+    y, psf, lam, x0 = make_problem((batch, 4, 6, 7), taps, scale, per_sample=False)
+    _, expected = gradients(lambda *a: converse2d(*a, scale), (y, psf, lam), x0)
+    last, upstream = (value.to(memory_format=torch.channels_last) for value in (y, x0))
+    _, grads = gradients(lambda *a: converse2d(*a, scale), (last, psf, lam), upstream)
+    for grad, other in zip(grads, expected, strict=True):
+        torch.testing.assert_close(grad, other)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("prior", ["nearest", "bicubic"])
 def test_half_precision_is_computed_in_float32(dtype, prior):

@@ -142,6 +142,33 @@ def test_another_number_of_channels_is_named(shape):
         Converse2D(3, 3, 5)(torch.zeros(shape))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Converse2D(4, 4, 5, padding=2),
+        lambda: Converse2D(4, 4, 5, scale=2),
+        lambda: Converse2D(4, 4, 2, scale=2),
+        lambda: ConverseBlock(4),
+        lambda: ConverseBlock(4, residual_gain=True),
+    ],
+    ids=["scale 1", "scale 2", "blockwise", "block", "block with gains"],
+)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_channels_last_changes_nothing(make, batch):
+    torch.manual_seed(0)
+    layer = make().double()
+    for parameter in layer.parameters():  # among them gains that start at zero
+        nn.init.normal_(parameter, std=0.3)
+    y = torch.randn(batch, 4, 9, 8).double()
+    results = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        leaf = y.clone(memory_format=memory_format).requires_grad_()
+        x = layer(leaf)
+        results.append([x, *torch.autograd.grad(x.sin().sum(), [leaf, *layer.parameters()])])
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_layer_norm_is_per_pixel_over_channels():
     norm = LayerNorm2d(5, eps=1e-3).double()
     nn.init.normal_(norm.weight)

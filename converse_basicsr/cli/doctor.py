@@ -10,8 +10,19 @@ from pathlib import Path
 
 from .allocator import keep_large_buffers
 
-PACKAGES = ("torch", "torchvision", "basicsr", "mmengine", "numpy", "opencv-python", "lmdb", "scikit-image", "ducc0")
-OPTIONAL = ("mmengine", "opencv-python", "ducc0")  # opencv-python-headless serves as well
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "basicsr",
+    "mmengine",
+    "numpy",
+    "opencv-python",
+    "lmdb",
+    "scikit-image",
+    "ducc0",
+    "triton",
+)
+OPTIONAL = ("mmengine", "opencv-python", "ducc0", "triton")  # opencv-python-headless serves as well
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:

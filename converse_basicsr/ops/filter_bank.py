@@ -4,8 +4,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .inverse_filter import inverse_filter
+from .multiply import multiply
 from .spectra import adjoint_bank
-from .transforms import Torus, multiply
+from .transforms import Torus
 
 FILTER_PRIORS = ("nearest", "zero")
 
@@ -45,9 +46,6 @@ def apply_filter_bank(
     y: Tensor, filters: Tensor, torus: Torus, scale: int, padding: int = 0, mode: str = "constant"
 ) -> Tensor:
     """Filter y (N, C, h, w), padded to the torus, and crop: (N, C, s*h, s*w)."""
-    y_f = torus.analyse(y, padding, mode)
-    if scale == 1:
-        return torus.synthesise(multiply(y_f, filters.squeeze(-3)), padding)
-    x = F.pixel_shuffle(torus.synthesise(y_f.unsqueeze(-3) * filters).flatten(1, 2), scale)
-    margin = padding * scale
-    return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
+    y_f = torus.analyse(y, padding, mode).unsqueeze(-3)
+    x = torus.synthesise(multiply(y_f, filters), padding).flatten(1, 2)
+    return x if scale == 1 else F.pixel_shuffle(x, scale)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from .compiling import is_compiling
+from .fused import fused
 from .spectra import adjoint_bank, thin_dft
 from .transforms import Torus
 
@@ -48,11 +49,11 @@ class _InverseFilter(torch.autograd.Function):
         rows, cols = _dft_matrices(psf, torus)
         taps = torch.cat([psf @ cols[0].mT, psf @ cols[1].mT], -2)
         bank = (rows @ taps).unflatten(-2, (2, -1))  # (.., real and imaginary, H, columns)
-        real, imag = bank.unbind(-3)
-        gain = torch.addcmul(real.square(), imag, imag) + lam
-        t = gain.mul_(torus.size[0] * torus.size[1]).reciprocal_()
+        kernels = fused(bank)
+        elementwise = kernels.inverse_filter if kernels else _inverse_filter
+        filters, t = elementwise(bank, lam, torus.size[0] * torus.size[1], prior == "nearest")
         ctx.save_for_backward(psf, lam, bank, t)
-        return torch.complex((real + lam if prior == "nearest" else real) * t, imag * t)
+        return filters
 
     @staticmethod
     def backward(ctx, grad: Tensor):
@@ -68,19 +69,34 @@ class _InverseFilter(torch.autograd.Function):
 
     @staticmethod
     def _gradients(grad, psf, lam, bank, t, torus, prior) -> tuple[Tensor, Tensor]:
-        real, imag = bank.unbind(-3)
-        grad_real, grad_imag = grad.real * t, grad.imag * t
-        c = torch.addcmul(grad_real * real, grad_imag, imag)
-        if prior == "nearest":
-            c.addcmul_(grad_real, lam)
-        c.mul_(t).mul_(torus.size[0] * torus.size[1])
-        grad_lam = grad_real - c if prior == "nearest" else -c
-        grad_bank = torch.cat([grad_real.addcmul_(c, real, value=-2), grad_imag.addcmul_(c, imag, value=-2)], -2)
+        kernels = fused(bank)
+        elementwise = kernels.inverse_filter_gradients if kernels else _inverse_filter_gradients
+        grad_bank, grad_lam = elementwise(grad, bank, lam, t, torus.size[0] * torus.size[1], prior == "nearest")
         rows, cols = _dft_matrices(psf, torus)
-        grad_taps = rows.mT @ grad_bank
+        grad_taps = rows.mT @ grad_bank.flatten(-3, -2)
         k = psf.shape[-2]
         grad_psf = grad_taps[..., :k, :] @ cols[0] + grad_taps[..., k:, :] @ cols[1]
         return grad_psf.sum_to_size(psf.shape), grad_lam.sum_to_size(lam.shape)
+
+
+def _inverse_filter(bank: Tensor, lam: Tensor, cells: int, nearest: bool) -> tuple[Tensor, Tensor]:
+    """G and t (N, C, H, columns), from B with its real and imaginary part apart (N or 1, C or 1, 2, H, columns)."""
+    real, imag = bank.unbind(-3)
+    t = (torch.addcmul(real.square(), imag, imag) + lam).mul_(cells).reciprocal_()
+    return torch.complex((real + lam if nearest else real) * t, imag * t), t
+
+
+def _inverse_filter_gradients(grad, bank, lam, t, cells: int, nearest: bool) -> tuple[Tensor, Tensor]:
+    """Gradients to B, (N, C, 2, H, columns), and to lam, both yet to be summed to their shapes."""
+    real, imag = bank.unbind(-3)
+    grad_real, grad_imag = grad.real * t, grad.imag * t
+    c = torch.addcmul(grad_real * real, grad_imag, imag)
+    if nearest:
+        c.addcmul_(grad_real, lam)
+    c.mul_(t).mul_(cells)
+    grad_lam = grad_real - c if nearest else -c
+    grad_bank = torch.stack([grad_real.addcmul_(c, real, value=-2), grad_imag.addcmul_(c, imag, value=-2)], -3)
+    return grad_bank, grad_lam
 
 
 def _dft_matrices(psf: Tensor, torus: Torus) -> tuple[Tensor, Tensor]:

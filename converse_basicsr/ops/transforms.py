@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .borders import fill_border, fold_border
+from .borders import fold_border
 from .compiling import is_compiling
 from .fft import fft2, ifft2, irfft2, rfft2
+from .packing import pack, unpack
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,6 @@ class Torus:
         return count
 
 
-def multiply(spectrum: Tensor, filters: Tensor) -> Tensor:
-    """Spectra (N, ...) times filters (N or 1, ...), one for all or one each; the gradient to filters sums over N."""
-    if filters.shape[0] != 1 or is_compiling():
-        return spectrum * filters
-    return _Multiply.apply(spectrum, filters)
-
-
 def _analyse_plain(y: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
     y = F.pad(y.flatten(1, -3), (padding,) * 4, mode).unflatten(1, y.shape[1:-2])
     return torch.fft.fft2(torch.complex(*y.chunk(2))) if torus.packed else torch.fft.rfft2(y)
@@ -90,17 +84,7 @@ class _Analyse(torch.autograd.Function):
     @staticmethod
     def forward(ctx, y: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
         ctx.options = torus, padding, mode
-        interior = slice(padding, torus.size[0] - padding), slice(padding, torus.size[1] - padding)
-        if torus.packed:
-            n = y.shape[0] // 2
-            z = y.new_empty(n, *y.shape[1:-2], *torus.size, dtype=y.dtype.to_complex())
-            torch.complex(y[:n], y[n:], out=z[..., interior[0], interior[1]])
-        elif padding:
-            z = y.new_empty(*y.shape[:-2], *torus.size)
-            z[..., interior[0], interior[1]] = y
-        else:
-            z = y
-        fill_border(z, padding, mode)
+        z = pack(y, torus.size, padding, mode, torus.packed)
         return fft2(z) if torus.packed else rfft2(z)
 
     @staticmethod
@@ -114,14 +98,7 @@ class _Synthesise(torch.autograd.Function):
         ctx.options = torus, padding, mode
         x = ifft2(spectrum) if torus.packed else irfft2(spectrum, torus.size)
         fold_border(x, padding, mode)
-        x = x[..., padding : torus.size[0] - padding, padding : torus.size[1] - padding]
-        if not torus.packed:
-            return x.contiguous()
-        n = x.shape[0]
-        out = x.real.new_empty(2 * n, *x.shape[1:])
-        out[:n] = x.real
-        out[n:] = x.imag
-        return out
+        return unpack(x, padding, torus.packed)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
@@ -150,25 +127,3 @@ class _CountWhole(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):
         return _StandForWhole.apply(grad, ctx.torus), None
-
-
-class _Multiply(torch.autograd.Function):
-    """Plain autograd would hold a product and a conjugate as large as the batch to get the filter's gradient."""
-
-    @staticmethod
-    def forward(ctx, spectrum: Tensor, filters: Tensor) -> Tensor:
-        ctx.save_for_backward(spectrum, filters)
-        return spectrum * filters
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):
-        spectrum, filters = ctx.saved_tensors
-        grad_spectrum = multiply(grad, filters.conj()) if ctx.needs_input_grad[0] else None
-        if not ctx.needs_input_grad[1]:
-            return grad_spectrum, None
-        if torch.is_grad_enabled():
-            return grad_spectrum, (spectrum.conj() * grad).sum_to_size(filters.shape)
-        grad_filters = spectrum[:1].conj() * grad[:1]
-        for i in range(1, len(grad)):
-            grad_filters.addcmul_(spectrum[i : i + 1].conj(), grad[i : i + 1])
-        return grad_spectrum, grad_filters.sum_to_size(filters.shape)
