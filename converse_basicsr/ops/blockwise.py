@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .borders import pad
 from .depthwise import depthwise
 from .prior import Prior, prior_image
 
@@ -70,5 +69,5 @@ def _spread(z: Tensor, psf: Tensor, scale: int) -> Tensor:
     """A' z, the transpose of _reduce: a sample spreads its taps over at most its own and the previous blocks."""
     h, w = z.shape[-2] * scale, z.shape[-1] * scale
     top, left = (taps - 1 - taps // 2 for taps in psf.shape[-2:])
-    x = depthwise(F.conv_transpose2d, pad(z, 1, "circular"), psf.flip(-2, -1), scale)
+    x = depthwise(F.conv_transpose2d, F.pad(z, (1, 1, 1, 1), "circular"), psf.flip(-2, -1), scale)
     return x[..., scale + top :, scale + left :][..., :h, :w]

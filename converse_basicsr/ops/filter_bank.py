@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from .borders import NO_MARGINS, Margins
 from .inverse_filter import inverse_filter
 from .spectra import adjoint_bank
 from .transforms import Torus, multiply
@@ -42,12 +43,11 @@ def build_filter_bank(psf: Tensor, lam: Tensor | float, torus: Torus, scale: int
 
 
 def apply_filter_bank(
-    y: Tensor, filters: Tensor, torus: Torus, scale: int, padding: int = 0, mode: str = "constant"
+    y: Tensor, filters: Tensor, torus: Torus, scale: int, margins: Margins = NO_MARGINS, mode: str = "constant"
 ) -> Tensor:
     """Filter y (N, C, h, w), padded to the torus, and crop: (N, C, s*h, s*w)."""
-    y_f = torus.analyse(y, padding, mode)
+    y_f = torus.analyse(y, margins, mode)
     if scale == 1:
-        return torus.synthesise(multiply(y_f, filters.squeeze(-3)), padding)
+        return torus.synthesise(multiply(y_f, filters.squeeze(-3)), margins)
     x = F.pixel_shuffle(torus.synthesise(y_f.unsqueeze(-3) * filters).flatten(1, 2), scale)
-    margin = padding * scale
-    return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
+    return margins.scaled(scale).crop(x)
