@@ -142,3 +142,18 @@ def test_kernel_sizes_and_their_padding(name, kernel_size):
     assert torch.isfinite(y).all() and all(grad.any() for grad in grads.values())
     assert torch.equal(y, same)
     assert (y - changed).abs().max() > 1e-7
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"prior": "mean"}, "prior 'mean' is not known"),
+        ({"psf_init": "normal"}, "psf_init must be one of softmax, uniform, gaussian, got 'normal'"),
+        ({"learn_lam": "no"}, "learn_lam must be True or False, got 'no'"),
+        ({"fast_size": 1}, "fast_size must be True or False, got 1"),
+    ],
+)
+def test_a_wrong_value_is_named(name, option, message):
+    with pytest.raises(ValueError, match=message):
+        build(name, **option)

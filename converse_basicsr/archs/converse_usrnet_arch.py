@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
+from ..layers.converse2d import check_flag
 from ..layers.spatial import check_spatial_op
 from ..ops import converse2d
 from ..ops.depthwise import depthwise
@@ -42,6 +43,7 @@ class DataStep(nn.Module):
     def __init__(self, num_feat: int, eps: float, prior: str, learn_lam: bool, spatial_op: str):
         super().__init__()
         check_spatial_op(spatial_op)
+        check_flag("learn_lam", learn_lam)
         self.eps = eps
         self.prior = prior
         self.spatial_op = spatial_op

@@ -14,6 +14,12 @@ from .kept_filter import KeptFilter
 PSF_INITS = ("softmax", "uniform", "gaussian")
 
 
+def check_flag(name: str, value: bool) -> None:
+    """Raise ValueError unless the value is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+
+
 class Converse2D(nn.Module):
     """Reverse convolution: pads y, solves for x on the padded torus, and crops.
 
@@ -65,14 +71,12 @@ class Converse2D(nn.Module):
         for name, value, least in (("kernel_size", kernel_size, 1), ("scale", scale, 1), ("padding", padding, 0)):
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
-        for name, value, allowed in (
-            ("padding_mode", padding_mode, PADDING_MODES),
-            ("psf_init", psf_init, PSF_INITS),
-            ("learn_lam", learn_lam, (True, False)),
-            ("fast_size", fast_size, (True, False)),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
+        if padding_mode not in PADDING_MODES:
+            raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
+        if psf_init not in PSF_INITS:
+            raise ValueError(f"psf_init must be one of {', '.join(PSF_INITS)}, got {psf_init!r}")
+        check_flag("learn_lam", learn_lam)
+        check_flag("fast_size", fast_size)
         if eps <= 0:
             raise ValueError(f"eps must be > 0, got {eps!r}")
         check_prior(prior)
