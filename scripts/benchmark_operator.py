@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from literal import on_literal_form
 from measure import Timing, as_json, environment, peak_memory, time_together
 from torch import Tensor, nn
@@ -21,7 +22,6 @@ import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr import Converse2D, converse2d_reference
 from converse_basicsr.cli.allocator import keep_large_buffers
 from converse_basicsr.layers.spatial import build_spatial_op
-from converse_basicsr.ops.borders import pad
 
 from basicsr.utils.registry import ARCH_REGISTRY
 
@@ -78,11 +78,12 @@ def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
     n, c, h, w = shape
     y = torch.randn(shape, device=device)
     layer = Converse2D(c, c, kernel_size, scale, padding, mode).to(device)
-    rival = build_spatial_op("conv" if scale == 1 else "conv_transpose", c, kernel_size, scale, 0, mode, 1).to(device)
-    padded = pad(y, padding, mode)
+    rival_op = "conv" if scale == 1 else "conv_transpose"
+    rival = build_spatial_op(c, kernel_size, scale, padding=0, padding_mode=mode, eps=1, spatial_op=rival_op).to(device)
+    padded = F.pad(y, (padding,) * 4, mode)
 
     def literal(y: Tensor) -> Tensor:
-        x = converse2d_reference(pad(y, padding, mode), layer.weight, layer.lam, scale)
+        x = converse2d_reference(F.pad(y, (padding,) * 4, mode), layer.weight, layer.lam, scale)
         margin = padding * scale
         return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
 

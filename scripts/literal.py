@@ -18,10 +18,10 @@ class LiteralConverse2D(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         layer = self.layer
-        y = pad(y, layer.padding, layer.padding_mode)
+        margins = layer.margins(y.shape[-2:])
+        y = pad(y, margins, layer.padding_mode)
         x = converse2d_reference(y, layer.weight, layer.lam, layer.scale, layer.prior)
-        margin = layer.padding * layer.scale
-        return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
+        return margins.scaled(layer.scale).crop(x)
 
 
 class LiteralDataStep(nn.Module):
@@ -32,7 +32,7 @@ class LiteralDataStep(nn.Module):
         self.step = step
 
     def forward(self, y: Tensor, psf: Tensor, scale: int) -> Tensor:
-        return converse2d_reference(y, psf, self.step.lam, scale)
+        return converse2d_reference(y, psf, self.step.lam, scale, self.step.prior)
 
 
 def on_literal_form(network: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from converse_basicsr import Converse2D, converse2d, converse2d_reference
 from converse_basicsr.ops import kernels
-from converse_basicsr.ops.borders import PADDING_MODES
+from converse_basicsr.ops.borders import PADDING_MODES, Margins
 from converse_basicsr.ops.inverse_filter import inverse_filter, inverse_filter_composite
 from converse_basicsr.ops.multiply import multiply
 from converse_basicsr.ops.packing import pack, unpack
@@ -99,17 +99,20 @@ def test_multiply_of_noncontiguous_and_lazily_conjugated_tensors():
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize(("shape", "padding"), [((2, 1, 5, 6), 3), ((2, 1, 2, 24, 23), 2), ((4, 1, 4, 3), 0)])
-def test_pack_pads_and_unpack_crops(taken, without_triton, packed, mode, shape, padding):
-    y = draw(*shape)
-    size = shape[-2] + 2 * padding, shape[-1] + 2 * padding
-    z = pack(y, size, padding, mode, packed)
-    assert torch.equal(z, without_triton(pack, y, size, padding, mode, packed))
-    assert torch.equal(z, pack(y.mT.contiguous().mT, size, padding, mode, packed))
-    assert torch.equal(unpack(z, padding, packed), y)
-    assert taken == ({"pack", "unpack"} if packed or padding else set())
-    if padding and len(shape) == 4:
-        padded = F.pad(y, (padding,) * 4, mode)
+@pytest.mark.parametrize(
+    ("shape", "margins"),
+    [((2, 1, 5, 6), (3, 3, 3, 3)), ((2, 1, 2, 24, 23), (2, 5, 1, 4)), ((4, 1, 4, 3), (0, 0, 0, 0))],
+)
+def test_pack_pads_and_unpack_crops(taken, without_triton, packed, mode, shape, margins):
+    y, margins = draw(*shape), Margins(*margins)
+    size = margins.around(shape[-2:])
+    z = pack(y, size, margins, mode, packed)
+    assert torch.equal(z, without_triton(pack, y, size, margins, mode, packed))
+    assert torch.equal(z, pack(y.mT.contiguous().mT, size, margins, mode, packed))
+    assert torch.equal(unpack(z, margins, packed), y)
+    assert taken == ({"pack", "unpack"} if packed or any(margins) else set())
+    if any(margins) and len(shape) == 4:
+        padded = F.pad(y, margins, mode)
         assert torch.equal(z, torch.complex(*padded.chunk(2)) if packed else padded)
 
 

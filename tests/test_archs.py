@@ -61,7 +61,7 @@ def run_network(name, **options):
         torch.nn.init.normal_(parameter, std=0.2) if not parameter.any() else None
     generator = torch.Generator().manual_seed(1)
     channels = options.get("num_in_ch", 1 if name == "ConverseDnCNN" else 3)
-    inputs = [torch.rand(1, channels, 9, 8, generator=generator, dtype=torch.float64)]
+    inputs = [torch.rand(1, channels, 11, 9, generator=generator, dtype=torch.float64)]
     if name == "ConverseUSRNet":
         size = options.get("psf_size", 7)
         kernel = torch.rand(1, 1, size, size, generator=generator, dtype=torch.float64)
@@ -93,6 +93,10 @@ BLOCK_OPTIONS = [
     {"padding": 1},
     {"padding_mode": "reflect"},
     {"eps": 0.5},
+    {"prior": "zero"},
+    {"psf_init": "uniform"},
+    {"psf_init": "gaussian"},
+    {"fast_size": True},
     {"spatial_op": "conv"},
     {"spatial_op": "conv_transpose"},
 ]
@@ -105,6 +109,7 @@ OWN_OPTIONS = {
         {"upscale": 3},
         {"upscale": 8},
         {"up_eps": 0.5},
+        {"prior": "bilinear"},
     ],
     "ConverseNet": [{"num_in_ch": 1}, {"num_out_ch": 1}, {"num_iterations": 2}],
     "ConverseUSRNet": [
@@ -114,6 +119,7 @@ OWN_OPTIONS = {
         {"psf_size": 5},
         {"num_embed": 8},
         {"data_eps": 0.5},
+        {"prior": "bicubic"},
     ],
 }
 

@@ -114,14 +114,15 @@ def compile_for(capability, kernel, tensors, options) -> str:
 @pytest.mark.parametrize("capability", CAPABILITIES)
 def test_every_kernel_compiles_for_a_gpu(calls, capability):
     from converse_basicsr.ops import kernels
+    from converse_basicsr.ops.borders import Margins
 
     y, bank, lam = torch.zeros(2, 3, 6, 7), torch.zeros(1, 3, 2, 6, 7), torch.ones(1, 3, 1, 1)
     spectrum, filters = torch.zeros(2, 3, 1, 6, 7).cfloat(), torch.zeros(1, 3, 9, 6, 7).cfloat()
     kernels.multiply(spectrum, filters)
     kernels.multiply_gradients(spectrum * filters, spectrum, filters, (True, True))
-    kernels.pack(y, (8, 9), 1, "circular", True)
-    kernels.pack(y, (8, 9), 1, "reflect", False)
-    kernels.unpack(spectrum, 1, True)
+    kernels.pack(y, (8, 9), Margins(1, 1, 1, 1), "circular", True)
+    kernels.pack(y, (8, 9), Margins(1, 1, 1, 1), "reflect", False)
+    kernels.unpack(spectrum, Margins(1, 1, 1, 1), True)
     filters, t = kernels.inverse_filter(bank, lam, 42, True)
     kernels.inverse_filter_gradients(filters, bank, lam, t, 42, True)
     assert len(calls) == 7

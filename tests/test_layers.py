@@ -121,6 +121,8 @@ def test_autocast_returns_the_input_dtype(dtype):
         ({"eps": 0}, "eps must be > 0, got 0"),
         ({"prior": "mean"}, "prior 'mean' is not known; it may be one of nearest, zero"),
         ({"psf_init": "normal"}, "psf_init must be one of softmax, uniform, gaussian, got 'normal'"),
+        ({"learn_lam": "no"}, "learn_lam must be True or False, got 'no'"),
+        ({"fast_size": 1}, "fast_size must be True or False, got 1"),
     ],
 )
 def test_errors_name_the_value(options, message):
@@ -134,6 +136,11 @@ def test_too_small_an_input_is_named(mode, needed):
     layer(torch.zeros(1, 2, needed, needed))
     with pytest.raises(ValueError, match=f"3x9 is too small for {mode} padding of 4: at least {needed}x{needed}"):
         layer(torch.zeros(1, 2, 3, 9))
+
+
+def test_a_prior_of_another_size_is_named():
+    with pytest.raises(ValueError, match=r"x0 must be \(1, 2, 12, 10\), got \(1, 2, 6, 5\)"):
+        Converse2D(2, 2, 3, scale=2)(torch.zeros(1, 2, 6, 5), torch.zeros(1, 2, 6, 5))
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 9, 9), (2, 4, 9, 9), (3, 9, 9)])
@@ -180,14 +187,24 @@ def test_layer_norm_is_per_pixel_over_channels():
 
 @pytest.mark.parametrize(
     "changed",
-    [{"kernel_size": 3}, {"padding": 1}, {"padding_mode": "circular"}, {"eps": 0.5}, {"residual_gain": True}],
+    [
+        {"kernel_size": 3},
+        {"padding": 1},
+        {"padding_mode": "circular"},
+        {"eps": 0.5},
+        {"prior": "zero"},
+        {"psf_init": "uniform"},
+        {"psf_init": "gaussian"},
+        {"fast_size": True},
+        {"residual_gain": True},
+    ],
     ids=str,
 )
 def test_every_option_changes_the_block(changed):
     def output(**options):
         torch.manual_seed(0)
         block = ConverseBlock(4, **options).double()
-        return block(torch.linspace(-1, 1, 4 * 81, dtype=torch.float64).sin().view(1, 4, 9, 9))
+        return block(torch.linspace(-1, 1, 4 * 81, dtype=torch.float64).sin().view(1, 4, 9, 9))  # 17 with padding
 
     assert (output() - output(**changed)).abs().max() > 1e-6
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from converse_basicsr.layers.layer_norm import normalise_channels
 from converse_basicsr.ops.blockwise import outer_product
-from converse_basicsr.ops.borders import PADDING_MODES, fill_border, fold_border
+from converse_basicsr.ops.borders import PADDING_MODES, Margins, fill_border, fold_border
 from converse_basicsr.ops.depthwise import depthwise
 from converse_basicsr.ops.inverse_filter import inverse_filter, inverse_filter_composite
 from converse_basicsr.ops.transforms import Torus
@@ -16,36 +16,54 @@ def draw(*size):
     return torch.randn(*size, dtype=torch.float64)
 
 
+PADDED = [  # size, margins
+    ((6, 7), Margins(2, 2, 2, 2)),
+    ((4, 5), Margins(3, 3, 3, 3)),
+    ((4, 4), Margins()),
+    ((3, 6), Margins(2, 2, 2, 2)),
+    ((4, 3), Margins(1, 2, 0, 3)),
+    ((6, 7), Margins(3, 0, 1, 5)),
+]
+
+
+def test_margins_are_in_the_order_of_f_pad():
+    x, margins = draw(2, 3, 4, 5), Margins(left=1, right=2, top=3, bottom=4)
+    padded = F.pad(x, margins)
+    assert margins.around((4, 5)) == tuple(padded.shape[-2:])
+    assert torch.equal(margins.crop(padded), x)
+    assert margins.scaled(2) == Margins(left=2, right=4, top=6, bottom=8)
+
+
 @pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize(("size", "padding"), [((6, 7), 2), ((4, 5), 3), ((4, 4), 0), ((3, 6), 2)])
-def test_fill_border_pads(mode, size, padding):
+@pytest.mark.parametrize(("size", "margins"), PADDED)
+def test_fill_border_pads(mode, size, margins):
     x = draw(2, 3, *size)
-    padded = draw(2, 3, size[0] + 2 * padding, size[1] + 2 * padding)
-    padded[..., padding : padding + size[0], padding : padding + size[1]] = x
-    fill_border(padded, padding, mode)
-    assert torch.equal(padded, F.pad(x, (padding,) * 4, mode) if padding else x)
+    padded = draw(2, 3, *margins.around(size))
+    margins.crop(padded).copy_(x)
+    fill_border(padded, margins, mode)
+    assert torch.equal(padded, F.pad(x, margins, mode))
 
 
 @pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize(("size", "padding"), [((6, 7), 2), ((4, 5), 3), ((3, 6), 2)])
-def test_fold_border_is_its_transpose(mode, size, padding):
+@pytest.mark.parametrize(("size", "margins"), PADDED)
+def test_fold_border_is_its_transpose(mode, size, margins):
     x = draw(2, 3, *size).requires_grad_()
-    grad = draw(2, 3, size[0] + 2 * padding, size[1] + 2 * padding)
-    F.pad(x, (padding,) * 4, mode).backward(grad)
+    grad = draw(2, 3, *margins.around(size))
+    F.pad(x, margins, mode).backward(grad)
     folded = grad.clone()
-    fold_border(folded, padding, mode)
-    inner = folded[..., padding : padding + size[0], padding : padding + size[1]]
-    torch.testing.assert_close(inner, x.grad, rtol=0, atol=1e-12)
+    fold_border(folded, margins, mode)
+    torch.testing.assert_close(margins.crop(folded), x.grad, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize("size", [(8, 9), (9, 8)])
-def test_analyse_and_synthesise_are_transposes(packed, mode, size):
-    torus, padding = Torus(size, packed), 2
-    y = draw(2, 3, size[0] - 4, size[1] - 4).requires_grad_()
-    x_f = torus.analyse(y, padding, mode)
-    other = torus.analyse(draw(2, 3, *size)).detach()  # spectra of real signals
+@pytest.mark.parametrize("size", [(4, 5), (5, 4)])
+@pytest.mark.parametrize("margins", [Margins(2, 2, 2, 2), Margins(1, 3, 2, 3), Margins(0, 1, 0, 0)])
+def test_analyse_and_synthesise_are_transposes(packed, mode, size, margins):
+    torus = Torus(margins.around(size), packed)
+    y = draw(2, 3, *size).requires_grad_()
+    x_f = torus.analyse(y, margins, mode)
+    other = torus.analyse(draw(2, 3, *torus.size)).detach()  # spectra of real signals
     x_f.backward(other)
     weight = 1 if packed else torus.multiplicity(other)
     left = (x_f.detach().conj() * other * weight).real.sum()
@@ -54,10 +72,10 @@ def test_analyse_and_synthesise_are_transposes(packed, mode, size):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_synthesise_inverts_analyse(packed):
-    torus = Torus((7, 8), packed)
+    torus, margins = Torus((7, 8), packed), Margins(1, 2, 3, 0)
     y = draw(4, 3, 7, 8)
     torch.testing.assert_close(torus.synthesise(torus.analyse(y)) / 56, y)
-    torch.testing.assert_close(torus.synthesise(torus.analyse(y), 2) / 56, y[..., 2:-2, 2:-2])
+    torch.testing.assert_close(torus.synthesise(torus.analyse(y), margins) / 56, y[..., 3:, 1:-2])
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -1,5 +1,7 @@
 """Converse-SRResNet: super-resolution."""
 
+from functools import partial
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,9 +35,16 @@ class ConverseSRResNet(nn.Module):
             Default: 'replicate'.
         eps (float): The least regularisation weight in the blocks. Default: 1e-5.
         up_eps (float): The least regularisation weight in the upsamplers. Default: 1e-3.
-        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
-            convolution; of padding and eps it heeds the padding_mode alone) or 'conv_transpose' (depthwise
-            transposed convolution; heeds none). Default: 'converse'.
+        prior (str): x0 in blocks and upsamplers: 'nearest' (the paper's Interp), 'zero', or 'bilinear' or 'bicubic',
+            in blocks the same as 'nearest'. Default: 'nearest'.
+        psf_init (str): How the psfs start: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
+        learn_lam (bool): Whether regularisation weights are learned; False keeps them at their start, or as loaded.
+            Default: True.
+        fast_size (bool): Let the blocks pad a little more, to sizes that FFTs are fast at; the result then differs
+            slightly. Default: False.
+        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise convolution;
+            of Converse2D's options it heeds kernel_size and padding_mode) or 'conv_transpose' (depthwise transposed
+            convolution; heeds kernel_size). Default: 'converse'.
 
     Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
     """
@@ -52,6 +61,10 @@ class ConverseSRResNet(nn.Module):
         padding_mode: str = "replicate",
         eps: float = 1e-5,
         up_eps: float = 1e-3,
+        prior: str = "nearest",
+        psf_init: str = "softmax",
+        learn_lam: bool = True,
+        fast_size: bool = False,
         spatial_op: str = "converse",
     ):
         super().__init__()
@@ -60,14 +73,19 @@ class ConverseSRResNet(nn.Module):
         if num_in_ch not in (1, num_out_ch):
             raise ValueError(f"the skip needs num_in_ch 1 or num_out_ch ({num_out_ch}), got {num_in_ch}")
         self.upscale = upscale
-
-        def block() -> ConverseBlock:
-            return ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps, spatial_op=spatial_op)
-
+        shared = {
+            "padding_mode": padding_mode,
+            "prior": prior,
+            "psf_init": psf_init,
+            "learn_lam": learn_lam,
+            "fast_size": fast_size,
+            "spatial_op": spatial_op,
+        }
+        block = partial(ConverseBlock, num_feat, kernel_size, padding, eps=eps, **shared)
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 1)
         self.conv_body = nn.Sequential(*[block() for _ in range(num_block)])
         for i, factor in enumerate(STAGES[upscale], start=1):
-            up = build_spatial_op(spatial_op, num_feat, factor, factor, UP_PADDING, padding_mode, up_eps)
+            up = build_spatial_op(num_feat, factor, factor, padding=UP_PADDING, eps=up_eps, **shared)
             self.add_module(f"upconv{i}", block())
             self.add_module(f"up{i}", up)
         self.conv_hres = block()

@@ -1,5 +1,7 @@
 """Converse-USRNet: deblurring and super-resolution with a known blur kernel."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
+from ..layers.converse2d import check_flag
 from ..layers.spatial import check_spatial_op
 from ..ops import converse2d
 from ..ops.depthwise import depthwise
@@ -34,15 +37,17 @@ class DataStep(nn.Module):
     """Converse2D's closed form with a psf per sample and channel; alpha (1, C, 1, 1) sets its weight.
 
     In the rivals the same psf is the kernel of a depthwise (transposed) convolution of the upsampled features, and
-    alpha a bias.
+    alpha a bias, which they learn in any case.
     """
 
-    def __init__(self, num_feat: int, eps: float, spatial_op: str):
+    def __init__(self, num_feat: int, eps: float, prior: str, learn_lam: bool, spatial_op: str):
         super().__init__()
         check_spatial_op(spatial_op)
+        check_flag("learn_lam", learn_lam)
         self.eps = eps
+        self.prior = prior
         self.spatial_op = spatial_op
-        self.alpha = nn.Parameter(torch.zeros(1, num_feat, 1, 1))
+        self.alpha = nn.Parameter(torch.zeros(1, num_feat, 1, 1), requires_grad=learn_lam or spatial_op != "converse")
 
     @property
     def lam(self) -> Tensor:
@@ -51,7 +56,7 @@ class DataStep(nn.Module):
 
     def forward(self, y: Tensor, psf: Tensor, scale: int) -> Tensor:
         if self.spatial_op == "converse":
-            return converse2d(y, psf, self.lam, scale)
+            return converse2d(y, psf, self.lam, scale, self.prior)
         y = prior_image(y, scale, "nearest")
         psf = psf if self.spatial_op == "conv" else psf.flip(-2, -1)
         k = psf.shape[-1]
@@ -80,9 +85,16 @@ class ConverseUSRNet(nn.Module):
         psf_size (int): Side of the blur kernel. Default: 7.
         num_embed (int): Channels of the embedded kernel. Default: 16.
         data_eps (float): The least regularisation weight of the data steps. Default: 1e-3.
-        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
-            convolution; of padding and eps it heeds the padding_mode alone) or 'conv_transpose' (depthwise
-            transposed convolution; heeds none). Default: 'converse'.
+        prior (str): x0 in blocks and data steps: 'nearest' (the paper's Interp), 'zero', or 'bilinear' or 'bicubic',
+            at scale 1 the same as 'nearest'. Default: 'nearest'.
+        psf_init (str): How the psfs start: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
+        learn_lam (bool): Whether regularisation weights are learned; False keeps them at their start, or as loaded.
+            Default: True.
+        fast_size (bool): Let the blocks pad a little more, to sizes that FFTs are fast at; the result then differs
+            slightly. Default: False.
+        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise convolution;
+            of Converse2D's options it heeds kernel_size and padding_mode) or 'conv_transpose' (depthwise transposed
+            convolution; heeds kernel_size). Default: 'converse'.
     """
 
     def __init__(
@@ -99,17 +111,33 @@ class ConverseUSRNet(nn.Module):
         psf_size: int = 7,
         num_embed: int = 16,
         data_eps: float = 1e-3,
+        prior: str = "nearest",
+        psf_init: str = "softmax",
+        learn_lam: bool = True,
+        fast_size: bool = False,
         spatial_op: str = "converse",
     ):
         super().__init__()
+        block = partial(
+            ConverseBlock,
+            num_feat,
+            kernel_size,
+            padding=padding,
+            padding_mode=padding_mode,
+            eps=eps,
+            prior=prior,
+            psf_init=psf_init,
+            learn_lam=learn_lam,
+            fast_size=fast_size,
+            residual_gain=True,
+            spatial_op=spatial_op,
+        )
         self.psf_size = psf_size
         self.conv1 = nn.Conv2d(num_in_ch, num_feat, 1)
         self.kernelnet = KernelNet(psf_size, num_embed)
         self.convs = nn.ModuleList([nn.Conv2d(num_embed, num_feat, 1) for _ in range(num_iterations)])
-        self.d = DataStep(num_feat, data_eps, spatial_op)
-        self.p = Denoiser(
-            ConverseBlock(num_feat, kernel_size, padding, padding_mode, eps, True, spatial_op) for _ in range(num_block)
-        )
+        self.d = DataStep(num_feat, data_eps, prior, learn_lam, spatial_op)
+        self.p = Denoiser(block() for _ in range(num_block))
         self.conv2 = nn.Conv2d(num_feat, num_out_ch, 1)
 
     def forward(self, lq: Tensor, kernel: Tensor, scale: int = 1) -> Tensor:

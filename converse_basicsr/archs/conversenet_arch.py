@@ -1,5 +1,7 @@
 """ConverseNet: blind deblurring."""
 
+from functools import partial
+
 from torch import Tensor, nn
 
 from basicsr.utils.registry import ARCH_REGISTRY
@@ -25,9 +27,16 @@ class ConverseNet(nn.Module):
         padding (int | None): Padding of Converse2D; None means k - 1. Default: None.
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant'. Default: 'circular'.
         eps (float): The least regularisation weight. Default: 1e-5.
-        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise
-            convolution; of padding and eps it heeds the padding_mode alone) or 'conv_transpose' (depthwise
-            transposed convolution; heeds none). Default: 'converse'.
+        prior (str): x0 of Converse2D: 'nearest' (the paper's Interp), 'zero', or 'bilinear' or 'bicubic',
+            at scale 1 the same as 'nearest'. Default: 'nearest'.
+        psf_init (str): How the psfs start: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
+        learn_lam (bool): Whether regularisation weights are learned; False keeps them at their start, or as loaded.
+            Default: True.
+        fast_size (bool): Let the blocks pad a little more, to sizes that FFTs are fast at; the result then differs
+            slightly. Default: False.
+        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise convolution;
+            of Converse2D's options it heeds kernel_size and padding_mode) or 'conv_transpose' (depthwise transposed
+            convolution; heeds kernel_size). Default: 'converse'.
 
     Shape: (N, num_in_ch, H, W) in [0, 1] -> (N, num_out_ch, H, W).
     """
@@ -43,13 +52,29 @@ class ConverseNet(nn.Module):
         padding: int | None = None,
         padding_mode: str = "circular",
         eps: float = 1e-5,
+        prior: str = "nearest",
+        psf_init: str = "softmax",
+        learn_lam: bool = True,
+        fast_size: bool = False,
         spatial_op: str = "converse",
     ):
         super().__init__()
+        block = partial(
+            ConverseBlock,
+            num_feat,
+            kernel_size,
+            padding=padding,
+            padding_mode=padding_mode,
+            eps=eps,
+            prior=prior,
+            psf_init=psf_init,
+            learn_lam=learn_lam,
+            fast_size=fast_size,
+            spatial_op=spatial_op,
+        )
         self.num_iterations = num_iterations
         self.conv1 = nn.Conv2d(num_in_ch, num_feat, 1)
-        options = (num_feat, kernel_size, padding, padding_mode, eps)
-        self.p = Denoiser(ConverseBlock(*options, spatial_op=spatial_op) for _ in range(num_block))
+        self.p = Denoiser(block() for _ in range(num_block))
         self.conv2 = nn.Conv2d(num_feat, num_out_ch, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -17,12 +17,12 @@ class ConverseBlock(nn.Module):
         num_feat: C.
         kernel_size: k of the psf.
         padding: of Converse2D; None means k - 1.
-        padding_mode: of Converse2D.
-        eps: of Converse2D.
+        padding_mode, eps, prior, psf_init, learn_lam, fast_size: of Converse2D.
         residual_gain: multiply each branch by a learnable gain per channel that starts at 0
             (Converse-USRNet's variant; keys alpha1, alpha2).
-        spatial_op: 'converse', or a rival in its place: 'conv', 'conv_transpose' (see build_spatial_op for which
-            of the options before it they heed).
+        spatial_op: 'converse', or a rival in its place: 'conv' (depthwise convolution; of Converse2D's options it
+            heeds kernel_size and padding_mode) or 'conv_transpose' (depthwise transposed convolution; heeds
+            kernel_size).
 
     Shape: (N, C, H, W) -> (N, C, H, W).
     """
@@ -34,17 +34,31 @@ class ConverseBlock(nn.Module):
         padding: int | None = None,
         padding_mode: str = "replicate",
         eps: float = 1e-5,
+        prior: str = "nearest",
+        psf_init: str = "softmax",
+        learn_lam: bool = True,
+        fast_size: bool = False,
         residual_gain: bool = False,
         spatial_op: str = "converse",
     ):
         super().__init__()
         wide = 2 * num_feat
-        padding = kernel_size - 1 if padding is None else padding
         self.conv1 = nn.Sequential(
             LayerNorm2d(num_feat),
             PointwiseConv2d(num_feat, wide),
             nn.GELU(),
-            build_spatial_op(spatial_op, wide, kernel_size, 1, padding, padding_mode, eps),
+            build_spatial_op(
+                wide,
+                kernel_size,
+                padding=kernel_size - 1 if padding is None else padding,
+                padding_mode=padding_mode,
+                eps=eps,
+                prior=prior,
+                psf_init=psf_init,
+                learn_lam=learn_lam,
+                fast_size=fast_size,
+                spatial_op=spatial_op,
+            ),
             nn.GELU(),
             PointwiseConv2d(wide, num_feat),
         )

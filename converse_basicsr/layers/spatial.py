@@ -15,19 +15,43 @@ def check_spatial_op(spatial_op: str) -> None:
 
 
 def build_spatial_op(
-    spatial_op: str, num_feat: int, kernel_size: int, scale: int, padding: int, padding_mode: str, eps: float
+    num_feat: int,
+    kernel_size: int,
+    scale: int = 1,
+    *,
+    padding: int,
+    padding_mode: str,
+    eps: float,
+    prior: str = "nearest",
+    psf_init: str = "softmax",
+    learn_lam: bool = True,
+    fast_size: bool = False,
+    spatial_op: str = "converse",
 ) -> nn.Module:
     """The operator of a row of the paper's tables: C*(k*k + 1) parameters each, (N, C, h, w) -> (N, C, s*h, s*w).
 
     Args:
+        padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size: of Converse2D. The rivals keep the size by
+            themselves, start as torch has it and learn all they have: 'conv' heeds padding_mode alone,
+            'conv_transpose' none of them.
         spatial_op: 'converse', 'conv' (depthwise convolution, of nearest upsampling where s > 1) or
             'conv_transpose' (depthwise transposed convolution with stride s).
-        padding, padding_mode, eps: of Converse2D. The rivals keep the size by themselves: 'conv' heeds padding_mode
-            alone, 'conv_transpose' none of them.
     """
     check_spatial_op(spatial_op)
     if spatial_op == "converse":
-        return Converse2D(num_feat, num_feat, kernel_size, scale, padding, padding_mode, eps)
+        return Converse2D(
+            num_feat,
+            num_feat,
+            kernel_size,
+            scale,
+            padding=padding,
+            padding_mode=padding_mode,
+            eps=eps,
+            prior=prior,
+            psf_init=psf_init,
+            learn_lam=learn_lam,
+            fast_size=fast_size,
+        )
     if spatial_op == "conv":
         return UpsampledDepthwiseConv2d(num_feat, kernel_size, scale, padding_mode)
     return depthwise_conv_transpose(num_feat, kernel_size, scale)

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .blur import blur_decimate
-from .borders import pad
 from .depthwise import depthwise
 from .prior import Prior, prior_image
 
@@ -64,5 +63,5 @@ def _spread(z: Tensor, psf: Tensor, scale: int) -> Tensor:
     """A' z, the transpose of blur_decimate: a sample spreads its taps over at most its own and the previous blocks."""
     h, w = z.shape[-2] * scale, z.shape[-1] * scale
     top, left = (taps - 1 - taps // 2 for taps in psf.shape[-2:])
-    x = depthwise(F.conv_transpose2d, pad(z, 1, "circular"), psf.flip(-2, -1), scale)
+    x = depthwise(F.conv_transpose2d, F.pad(z, (1, 1, 1, 1), "circular"), psf.flip(-2, -1), scale)
     return x[..., scale + top :, scale + left :][..., :h, :w]

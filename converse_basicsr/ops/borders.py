@@ -1,9 +1,37 @@
-"""Padding: a border filled from the interior of a signal, and folded back onto it, in place."""
+"""Padding: margins filled from the interior of a signal, and folded back onto it, in place."""
+
+from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from .fft import friendly_size
+
 PADDING_MODES = ("circular", "reflect", "replicate", "constant")
+
+
+class Margins(NamedTuple):
+    """How many samples stand around a signal on each side, in the order of F.pad."""
+
+    left: int = 0
+    right: int = 0
+    top: int = 0
+    bottom: int = 0
+
+    def scaled(self, scale: int) -> "Margins":
+        """The same margins on a grid finer by scale."""
+        return Margins(*(scale * margin for margin in self))
+
+    def around(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(h, w) of a signal -> (H, W) with its margins."""
+        return size[0] + self.top + self.bottom, size[1] + self.left + self.right
+
+    def crop(self, x: Tensor) -> Tensor:
+        """(..., H, W) -> the view (..., h, w) inside the margins."""
+        return x[..., self.top : x.shape[-2] - self.bottom, self.left : x.shape[-1] - self.right]
+
+
+NO_MARGINS = Margins()
 
 
 def check_size(x: Tensor, padding: int, mode: str) -> None:
@@ -16,47 +44,58 @@ def check_size(x: Tensor, padding: int, mode: str) -> None:
         )
 
 
-def pad(x: Tensor, padding: int, mode: str) -> Tensor:
-    """(N, C, h, w) -> (N, C, h + 2*padding, w + 2*padding); ValueError if x is too small for that."""
-    check_size(x, padding, mode)
-    return F.pad(x, (padding,) * 4, mode) if padding else x
+def fast_margin(side: int, padding: int, mode: str) -> int:
+    """The margin after a side, `padding` or the few samples more that make the whole a size of fast FFTs.
+
+    Just `padding` where the mode cannot fill more from so small a side.
+    """
+    margin = friendly_size(side + 2 * padding) - side - padding
+    most = {"circular": side, "reflect": side - 1}.get(mode, margin)
+    return margin if margin <= most else padding
 
 
-def fill_border(x: Tensor, padding: int, mode: str) -> None:
+def pad(x: Tensor, margins: Margins, mode: str) -> Tensor:
+    """(N, C, h, w) -> (N, C, H, W), the margins filled by mode."""
+    return F.pad(x, margins, mode) if any(margins) else x
+
+
+def fill_border(x: Tensor, margins: Margins, mode: str) -> None:
     """Set the outer samples of x (..., H, W) from its interior, as padding does."""
-    if padding:
-        _fill(x[..., padding : x.shape[-2] - padding, :], padding, mode)
-        _fill(x.mT, padding, mode)
+    left, right, top, bottom = margins
+    if any(margins):
+        _fill(x[..., top : x.shape[-2] - bottom, :], left, right, mode)
+        _fill(x.mT, top, bottom, mode)
 
 
-def fold_border(x: Tensor, padding: int, mode: str) -> None:
+def fold_border(x: Tensor, margins: Margins, mode: str) -> None:
     """The transpose of fill_border: add the outer samples of x (..., H, W) to those they were taken from."""
-    if padding and mode != "constant":
-        _fold(x.mT, padding, mode)
-        _fold(x[..., padding : x.shape[-2] - padding, :], padding, mode)
+    left, right, top, bottom = margins
+    if any(margins) and mode != "constant":
+        _fold(x.mT, top, bottom, mode)
+        _fold(x[..., top : x.shape[-2] - bottom, :], left, right, mode)
 
 
-def _fill(x: Tensor, padding: int, mode: str) -> None:
-    for margin, source in _margins(x, padding, mode):
+def _fill(x: Tensor, before: int, after: int, mode: str) -> None:
+    for margin, source in _sources(x, before, after, mode):
         if mode == "constant":
             margin.zero_()
         else:
             margin.copy_(source.flip(-1) if mode == "reflect" else source)
 
 
-def _fold(x: Tensor, padding: int, mode: str) -> None:
-    for margin, source in _margins(x, padding, mode):
+def _fold(x: Tensor, before: int, after: int, mode: str) -> None:
+    for margin, source in _sources(x, before, after, mode):
         if mode == "replicate":
             source.add_(margin.sum(-1, keepdim=True))
         else:
             source.add_(margin.flip(-1) if mode == "reflect" else margin)
 
 
-def _margins(x: Tensor, p: int, mode: str) -> tuple[tuple[Tensor, Tensor], ...]:
-    """Left and right margin of the last dimension, each with the samples that it takes (mirrored to reflect)."""
-    end = x.shape[-1]
-    left, right = {
-        "circular": (slice(end - 2 * p, end - p), slice(p, 2 * p)),
-        "reflect": (slice(p + 1, 2 * p + 1), slice(end - 2 * p - 1, end - p - 1)),
-    }.get(mode, (slice(p, p + 1), slice(end - p - 1, end - p)))
-    return (x[..., :p], x[..., left]), (x[..., end - p :], x[..., right])
+def _sources(x: Tensor, before: int, after: int, mode: str) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Both margins of the last dimension, each with the samples that it takes (mirrored to reflect)."""
+    end = x.shape[-1] - after
+    first, last = {
+        "circular": (slice(end - before, end), slice(before, before + after)),
+        "reflect": (slice(before + 1, 2 * before + 1), slice(end - after - 1, end - 1)),
+    }.get(mode, (slice(before, before + 1), slice(end - 1, end)))
+    return (x[..., :before], x[..., first]), (x[..., end:], x[..., last])

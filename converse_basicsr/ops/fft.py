@@ -47,6 +47,13 @@ def suits_ducc(height: int, width: int) -> bool:
     return any(31 < largest_prime_factor(side) < side for side in (height, width))
 
 
+def friendly_size(size: int) -> int:
+    """The smallest size from this one on, below 2^32, without a prime factor above 7: FFTs of those are fastest."""
+    while 210**32 % size:  # 210 = 2 * 3 * 5 * 7
+        size += 1
+    return size
+
+
 def largest_prime_factor(number: int) -> int:
     largest, factor = 1, 2
     while number > 1:

@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from .borders import NO_MARGINS, Margins
 from .inverse_filter import inverse_filter
 from .multiply import multiply
 from .spectra import adjoint_bank
@@ -43,9 +44,9 @@ def build_filter_bank(psf: Tensor, lam: Tensor | float, torus: Torus, scale: int
 
 
 def apply_filter_bank(
-    y: Tensor, filters: Tensor, torus: Torus, scale: int, padding: int = 0, mode: str = "constant"
+    y: Tensor, filters: Tensor, torus: Torus, scale: int, margins: Margins = NO_MARGINS, mode: str = "constant"
 ) -> Tensor:
     """Filter y (N, C, h, w), padded to the torus, and crop: (N, C, s*h, s*w)."""
-    y_f = torus.analyse(y, padding, mode).unsqueeze(-3)
-    x = torus.synthesise(multiply(y_f, filters), padding).flatten(1, 2)
+    y_f = torus.analyse(y, margins, mode).unsqueeze(-3)
+    x = torus.synthesise(multiply(y_f, filters), margins).flatten(1, 2)
     return x if scale == 1 else F.pixel_shuffle(x, scale)

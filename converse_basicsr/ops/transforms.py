@@ -13,10 +13,9 @@ Under torch.compile the same is done by plain operations, which it can trace, an
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .borders import fold_border
+from .borders import NO_MARGINS, Margins, fold_border, pad
 from .compiling import is_compiling
 from .fft import fft2, ifft2, irfft2, rfft2
 from .packing import pack, unpack
@@ -27,7 +26,7 @@ class Torus:
     """The grid of a padded signal, and how signals on it are transformed.
 
     Args:
-        size: (H, W), padding included.
+        size: (H, W), margins included.
         packed: pairs of samples as complex signals (even batches), or real FFTs.
     """
 
@@ -39,17 +38,17 @@ class Torus:
         """Width of a spectrum."""
         return self.size[1] if self.packed else self.size[1] // 2 + 1
 
-    def analyse(self, y: Tensor, padding: int = 0, mode: str = "constant") -> Tensor:
+    def analyse(self, y: Tensor, margins: Margins = NO_MARGINS, mode: str = "constant") -> Tensor:
         """(N, ..., h, w), padded by mode to the torus -> spectra (N/2 or N, ..., H, columns)."""
         if is_compiling():
-            return _analyse_plain(y, self, padding, mode)
-        return _Analyse.apply(y, self, padding, mode)
+            return _analyse_plain(y, self, margins, mode)
+        return _Analyse.apply(y, self, margins, mode)
 
-    def synthesise(self, spectrum: Tensor, padding: int = 0) -> Tensor:
-        """Spectra -> H*W times the signal (N, ..., h, w), the padding cropped."""
+    def synthesise(self, spectrum: Tensor, margins: Margins = NO_MARGINS) -> Tensor:
+        """Spectra -> H*W times the signal (N, ..., h, w), the margins cropped."""
         if is_compiling():
-            return _synthesise_plain(spectrum, self, padding)
-        return _Synthesise.apply(spectrum, self, padding, "constant")
+            return _synthesise_plain(spectrum, self, margins)
+        return _Synthesise.apply(spectrum, self, margins, "constant")
 
     def stand_for_whole(self, spectrum: Tensor) -> Tensor:
         """A half spectrum made of ordinary tensors: its gradient counts the mirrored half too."""
@@ -66,25 +65,25 @@ class Torus:
         return count
 
 
-def _analyse_plain(y: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
-    y = F.pad(y.flatten(1, -3), (padding,) * 4, mode).unflatten(1, y.shape[1:-2])
+def _analyse_plain(y: Tensor, torus: Torus, margins: Margins, mode: str) -> Tensor:
+    y = pad(y.flatten(1, -3), margins, mode).unflatten(1, y.shape[1:-2])
     return torch.fft.fft2(torch.complex(*y.chunk(2))) if torus.packed else torch.fft.rfft2(y)
 
 
-def _synthesise_plain(spectrum: Tensor, torus: Torus, padding: int) -> Tensor:
+def _synthesise_plain(spectrum: Tensor, torus: Torus, margins: Margins) -> Tensor:
     if torus.packed:
         x = torch.fft.ifft2(spectrum, norm="forward")
         x = torch.cat([x.real, x.imag])
     else:
         x = torch.fft.irfft2(spectrum, s=torus.size, norm="forward")
-    return x[..., padding : torus.size[0] - padding, padding : torus.size[1] - padding]
+    return margins.crop(x)
 
 
 class _Analyse(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, y: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
-        ctx.options = torus, padding, mode
-        z = pack(y, torus.size, padding, mode, torus.packed)
+    def forward(ctx, y: Tensor, torus: Torus, margins: Margins, mode: str) -> Tensor:
+        ctx.options = torus, margins, mode
+        z = pack(y, torus.size, margins, mode, torus.packed)
         return fft2(z) if torus.packed else rfft2(z)
 
     @staticmethod
@@ -94,11 +93,11 @@ class _Analyse(torch.autograd.Function):
 
 class _Synthesise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, spectrum: Tensor, torus: Torus, padding: int, mode: str) -> Tensor:
-        ctx.options = torus, padding, mode
+    def forward(ctx, spectrum: Tensor, torus: Torus, margins: Margins, mode: str) -> Tensor:
+        ctx.options = torus, margins, mode
         x = ifft2(spectrum) if torus.packed else irfft2(spectrum, torus.size)
-        fold_border(x, padding, mode)
-        return unpack(x, padding, torus.packed)
+        fold_border(x, margins, mode)
+        return unpack(x, margins, torus.packed)
 
     @staticmethod
     def backward(ctx, grad: Tensor):

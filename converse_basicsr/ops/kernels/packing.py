@@ -7,31 +7,33 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..borders import Margins
 from .launching import BLOCK, launch
 
 
-def pack(y: Tensor, size: tuple[int, int], padding: int, mode: str, packed: bool) -> Tensor:
+def pack(y: Tensor, size: tuple[int, int], margins: Margins, mode: str, packed: bool) -> Tensor:
     """(N, ..., h, w), padded by mode to size (H, W), real (N, ..., H, W) or in pairs complex (N/2, ..., H, W)."""
     batch, dtype = (y.shape[0] // 2, y.dtype.to_complex()) if packed else (y.shape[0], y.dtype)
     z = y.new_empty(batch, *y.shape[1:-2], *size, dtype=dtype)
-    _run(_pack, y.contiguous(), z, size, z.shape[:-2].numel(), y.shape[-2:], size, padding, packed, MODE=mode)
+    _run(_pack, y.contiguous(), z, size, z.shape[:-2].numel(), y.shape[-2:], size, margins, packed, MODE=mode)
     return z
 
 
-def unpack(z: Tensor, padding: int, packed: bool) -> Tensor:
-    """(N or N/2, ..., H, W), real or complex, cropped by padding: (N, ..., h, w), real."""
-    size = z.shape[-2] - 2 * padding, z.shape[-1] - 2 * padding
+def unpack(z: Tensor, margins: Margins, packed: bool) -> Tensor:
+    """(N or N/2, ..., H, W), real or complex, margins cropped: (N, ..., h, w), real."""
+    size = margins.crop(z).shape[-2:]
     batch = 2 * z.shape[0] if packed else z.shape[0]
     y = z.new_empty(batch, *z.shape[1:-2], *size, dtype=z.dtype.to_real())
-    _run(_unpack, z.contiguous(), y, size, z.shape[:-2].numel(), size, z.shape[-2:], padding, packed)
+    _run(_unpack, z.contiguous(), y, size, z.shape[:-2].numel(), size, z.shape[-2:], margins, packed)
     return y
 
 
-def _run(kernel, source, target, plane, signals, inner, outer, padding, packed, **options) -> None:
+def _run(kernel, source, target, plane, signals, inner, outer, margins, packed, **options) -> None:
     """One program for a block of a plane of the target."""
     programs = signals * triton.cdiv(plane[0] * plane[1], BLOCK)
     numbers = {"signals": signals, "height": inner[0], "width": inner[1], "rows": outer[0], "columns": outer[1]}
-    launch(kernel, programs, source, target, **numbers, padding=padding, PARTS=1 + packed, BLOCK=BLOCK, **options)
+    numbers.update(top=margins.top, left=margins.left)
+    launch(kernel, programs, source, target, **numbers, PARTS=1 + packed, BLOCK=BLOCK, **options)
 
 
 @triton.jit
@@ -43,9 +45,9 @@ def _plane(size, columns, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def _origin(at, size, padding, MODE: tl.constexpr):
+def _origin(at, size, before, MODE: tl.constexpr):
     """Which of `size` samples padding puts at position `at`; for zeros, one outside."""
-    at = at - padding
+    at = at - before
     if MODE == "circular":
         at = (at + size) % size
     elif MODE == "reflect":
@@ -65,14 +67,15 @@ def _pack(
     width,
     rows,
     columns,
-    padding,
+    top,
+    left,
     PARTS: tl.constexpr,
     BLOCK: tl.constexpr,
     MODE: tl.constexpr,
 ):
     """z (signals, rows, columns, PARTS) from y (PARTS, signals, height, width)."""
     signal, at, row, column = _plane(rows * columns, columns, BLOCK)
-    row, column = _origin(row, height, padding, MODE), _origin(column, width, padding, MODE)
+    row, column = _origin(row, height, top, MODE), _origin(column, width, left, MODE)
     mask = at < rows * columns
     inside = mask & (row >= 0) & (row < height) & (column >= 0) & (column < width)
     part = tl.arange(0, PARTS)[None, :]
@@ -90,7 +93,8 @@ def _unpack(
     width,
     rows,
     columns,
-    padding,
+    top,
+    left,
     PARTS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -98,6 +102,6 @@ def _unpack(
     signal, at, row, column = _plane(height * width, width, BLOCK)
     mask = (at < height * width)[:, None]
     part = tl.arange(0, PARTS)[None, :]
-    origin = signal * rows * columns + (row + padding) * columns + column + padding
+    origin = signal * rows * columns + (row + top) * columns + column + left
     value = tl.load(z + origin[:, None] * PARTS + part, mask=mask)
     tl.store(y + (part * signals + signal) * height * width + at[:, None], value, mask=mask)
