@@ -2,11 +2,15 @@
 
 import inspect
 
+import numpy as np
 import pytest
+import torch
 from conftest import REPOSITORY
+from tiny import write_images
 
 import converse_basicsr.archs
 import converse_basicsr.data
+import converse_basicsr.metrics
 import converse_basicsr.models  # noqa: F401 (register)
 from converse_basicsr.checks import check_run, read_options
 from converse_basicsr.data import demo
@@ -17,32 +21,78 @@ from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY
 FILES = sorted((REPOSITORY / "options").rglob("*.yml"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def name_of(path) -> str:
+    """Of the run: files of a folder begin with its name, so that no run replaces one of another file."""
+    return "_".join((*path.relative_to(REPOSITORY / "options").parts[:-1], path.stem))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_parses_and_builds(path):
     opt = read_options(str(path))
-    assert opt["name"] == path.stem
+    assert opt["name"] == name_of(path)
     assert opt["model_type"] in MODEL_REGISTRY
     assert sum(parameter.numel() for parameter in build_network(opt["network_g"]).parameters()) > 0
     for dataset in opt["datasets"].values():
         assert dataset["type"] in DATASET_REGISTRY
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if "train" in read_options(str(path))], ids=lambda p: p.stem)
+def on_stand_ins(opt: dict, folder) -> dict:
+    """The options with small images in place of data sets that are not at hand."""
+    write_images(folder / "images", size=96)
+    np.save(folder / "psf.npy", np.ones((7, 7)))
+    for section in opt["datasets"].values():
+        if not section["dataroot_gt"].startswith("datasets/demo"):
+            section["dataroot_gt"] = str(folder / "images/HR")
+            section["io_backend"] = {"type": "disk"}
+            section.update({"dataset_enlarge_ratio": 100, "gt_size": 48} if "gt_size" in section else {})
+        if str(section.get("psf", "")).endswith(".npy"):
+            section["psf"] = str(folder / "psf.npy")
+    opt["path"]["pretrain_network_g"] = None
+    return opt
+
+
+TRAINED = [path for path in FILES if "train" in read_options(str(path)) and "realesrnet" not in path.stem]
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=name_of)
 def test_passes_its_own_checks(path, in_tmp, monkeypatch):
     monkeypatch.setattr(demo, "TRAIN", ("rocket.jpg",))
-    opt = read_options(str(path))
+    opt = on_stand_ins(read_options(str(path)), in_tmp)
     demo.build_demo_if_asked_for(opt)
     check_run(opt, is_train=True)
 
 
-def test_srresnet_is_the_twin_of_converse_srresnet():
-    converse, twin = (
-        read_options(str(REPOSITORY / "options" / f"{name}.yml")) for name in ("converse_srresnet", "srresnet")
-    )
-    assert (converse.pop("name"), twin.pop("name")) == ("converse_srresnet", "srresnet")
-    types = [opt["network_g"].pop("type") for opt in (converse, twin)]
-    assert types == ["ConverseSRResNet", "MSRResNet"]
-    assert converse == twin
+@pytest.mark.parametrize(
+    ("name", "twin", "differ"),
+    [
+        ("converse_srresnet", "srresnet", {"type": ("ConverseSRResNet", "MSRResNet")}),
+        ("converse_usrnet", "conv_usrnet", {"spatial_op": ("converse", "conv")}),
+        ("conversenet", "convnet", {"spatial_op": ("converse", "conv")}),
+    ],
+)
+def test_twins_differ_in_the_network_alone(name, twin, differ):
+    opts = [read_options(str(REPOSITORY / "options" / f"{stem}.yml")) for stem in (name, twin)]
+    assert [opt.pop("name") for opt in opts] == [name, twin]
+    for key, values in differ.items():
+        assert tuple(opt["network_g"].pop(key) for opt in opts) == values
+    assert opts[0] == opts[1]
+
+
+def test_dncnn_is_trained_as_converse_dncnn():
+    opts = [read_options(str(REPOSITORY / "options" / f"{stem}.yml")) for stem in ("converse_dncnn", "dncnn")]
+    for opt in opts:
+        del opt["name"], opt["network_g"]
+    assert opts[0] == opts[1]
+
+
+PAPER = [path for path in FILES if path.parent.name == "paper"]
+
+
+@pytest.mark.parametrize("path", PAPER, ids=name_of)
+def test_the_paper_networks_take_the_published_weights(path, assets):
+    section = read_options(str(path))["network_g"]
+    weights = path.stem.removeprefix("test_")
+    build_network(section).load_state_dict(torch.load(assets / "weights" / f"{weights}.pth", weights_only=True))
 
 
 def test_the_test_file_fits_what_the_training_file_writes():
