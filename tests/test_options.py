@@ -13,6 +13,7 @@ import converse_basicsr.data
 import converse_basicsr.metrics
 import converse_basicsr.models  # noqa: F401 (register)
 from converse_basicsr.checks import check_run, read_options
+from converse_basicsr.checks.types import check_type
 from converse_basicsr.data import demo
 
 from basicsr.archs import build_network
@@ -30,10 +31,10 @@ def name_of(path) -> str:
 def test_parses_and_builds(path):
     opt = read_options(str(path))
     assert opt["name"] == name_of(path)
-    assert opt["model_type"] in MODEL_REGISTRY
+    check_type("model_type", opt["model_type"], MODEL_REGISTRY, "model")
     assert sum(parameter.numel() for parameter in build_network(opt["network_g"]).parameters()) > 0
     for dataset in opt["datasets"].values():
-        assert dataset["type"] in DATASET_REGISTRY
+        check_type("type", dataset["type"], DATASET_REGISTRY, "dataset")
 
 
 def on_stand_ins(opt: dict, folder) -> dict:

@@ -172,6 +172,7 @@ def test_good_options_pass(in_tmp, network):
         ),
         (BLUR, NETWORK, {"model_type": "SRModel", "degradation": {}}, "degradation: SRModel does not know it"),
         (BLUR, NETWORK, {"model_type": "SRModel", "val__x8": True}, "val:x8: SRModel does not know it"),
+        (BLUR, USRNET, {"val__x8": True, "scale": 2}, "val:x8: with a kernel and a scale above 1"),
         (BLUR, NETWORK, {"val__x8": "yes"}, "val:x8: must be true or false, got 'yes'"),
         (BLUR, NETWORK, {"val__tile": 0}, "val:tile: must be a whole number of 1 or more"),
         (BLUR, NETWORK, {"val__tile": 8, "val__tile_overlap": 8}, "val:tile_overlap: must be less than val:tile"),

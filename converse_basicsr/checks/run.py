@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from ..conditioning import takes_kernel
 from ..errors import UserError
 from .datasets import check_dataset
 from .networks import check_fit, check_network
@@ -53,6 +54,8 @@ def _check(opt: dict, is_train: bool, world_size: int) -> None:
         if key == "network_g" and opt["model_type"] in _IMAGE_MODELS:
             for where, sample in samples.items():
                 check_fit(key, network, where, _degraded(where, sample, opt), opt.get("scale") or 1)
+        if key == "network_g":
+            _check_x8(opt, network)
     resume = opt["path"].get("resume_state")
     if resume is not None and not Path(resume).is_file():
         raise UserError(f"path:resume_state: no such file: {resume}")
@@ -75,6 +78,11 @@ def _check_model(opt: dict) -> None:
             raise UserError(f"{key}: {model_type} does not know it; write model_type: RestorationModel")
     if "tile_overlap" in val and val["tile_overlap"] >= (val.get("tile") or 0):
         raise UserError(f"val:tile_overlap: must be less than val:tile, got {val['tile_overlap']}")
+
+
+def _check_x8(opt: dict, network: torch.nn.Module) -> None:
+    if (opt.get("val") or {}).get("x8") and takes_kernel(network) and (opt.get("scale") or 1) > 1:
+        raise UserError("val:x8: with a kernel and a scale above 1 a flipped image has another kernel; write false")
 
 
 def _degraded(where: str, sample: dict, opt: dict) -> dict:

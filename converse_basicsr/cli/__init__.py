@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..compat import load_in_spawned_worker
-from ..errors import UserError
+from ..errors import UserError, in_one_line
 from . import data, doctor, reproduce, run
 
 load_in_spawned_worker()
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         if args.traceback:
             traceback.print_exc()
-        print(f"basicsr: error: {error}", file=sys.stderr)
+        print(f"basicsr: error: {in_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"basicsr: interrupted{args.on_interrupt}", file=sys.stderr)

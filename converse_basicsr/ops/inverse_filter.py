@@ -40,24 +40,22 @@ class _InverseFilter(torch.autograd.Function):
 
         c = Re(conj(g) G) t,    dB = g t - 2 c B,    dlam = sum(Re(g) t [nearest] - c)
 
-    (t carries the factor 1 / (H W)).
+    (t carries the factor 1 / (H W)). Only psf and lam are kept for the backward: for a single image B and t would be
+    larger than the image, and few taps make them anew in little time.
     """  # fmt: skip
 
     @staticmethod
     def forward(ctx, psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor:
         ctx.options = torus, prior
-        rows, cols = _dft_matrices(psf, torus)
-        taps = torch.cat([psf @ cols[0].mT, psf @ cols[1].mT], -2)
-        bank = (rows @ taps).unflatten(-2, (2, -1))  # (.., real and imaginary, H, columns)
+        ctx.save_for_backward(psf, lam)
+        bank = _transform(psf, torus)
         kernels = fused(bank)
         elementwise = kernels.inverse_filter if kernels else _inverse_filter
-        filters, t = elementwise(bank, lam, torus.size[0] * torus.size[1], prior == "nearest")
-        ctx.save_for_backward(psf, lam, bank, t)
-        return filters
+        return elementwise(bank, lam, torus.size[0] * torus.size[1], prior == "nearest")
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        psf, lam, bank, t = ctx.saved_tensors
+        psf, lam = ctx.saved_tensors
         torus, prior = ctx.options
         if torch.is_grad_enabled():
             inputs = [x if needed else None for x, needed in zip((psf, lam), ctx.needs_input_grad, strict=False)]
@@ -65,13 +63,14 @@ class _InverseFilter(torch.autograd.Function):
             grads = iter(torch.autograd.grad(filters, [x for x in inputs if x is not None], grad, create_graph=True))
             return *(None if x is None else next(grads) for x in inputs), None, None
         with torch.autocast(grad.device.type, enabled=False):
-            return *_InverseFilter._gradients(grad, psf, lam, bank, t, torus, prior), None, None
+            return *_InverseFilter._gradients(grad, psf, lam, torus, prior), None, None
 
     @staticmethod
-    def _gradients(grad, psf, lam, bank, t, torus, prior) -> tuple[Tensor, Tensor]:
+    def _gradients(grad, psf, lam, torus, prior) -> tuple[Tensor, Tensor]:
+        bank = _transform(psf, torus)
         kernels = fused(bank)
         elementwise = kernels.inverse_filter_gradients if kernels else _inverse_filter_gradients
-        grad_bank, grad_lam = elementwise(grad, bank, lam, t, torus.size[0] * torus.size[1], prior == "nearest")
+        grad_bank, grad_lam = elementwise(grad, bank, lam, torus.size[0] * torus.size[1], prior == "nearest")
         rows, cols = _dft_matrices(psf, torus)
         grad_taps = rows.mT @ grad_bank.flatten(-3, -2)
         k = psf.shape[-2]
@@ -79,16 +78,24 @@ class _InverseFilter(torch.autograd.Function):
         return grad_psf.sum_to_size(psf.shape), grad_lam.sum_to_size(lam.shape)
 
 
-def _inverse_filter(bank: Tensor, lam: Tensor, cells: int, nearest: bool) -> tuple[Tensor, Tensor]:
-    """G and t (N, C, H, columns), from B with its real and imaginary part apart (N or 1, C or 1, 2, H, columns)."""
+def _transform(psf: Tensor, torus: Torus) -> Tensor:
+    """B with its real and imaginary part apart: (N or 1, C or 1, 2, H, columns)."""
+    rows, cols = _dft_matrices(psf, torus)
+    taps = torch.cat([psf @ cols[0].mT, psf @ cols[1].mT], -2)
+    return (rows @ taps).unflatten(-2, (2, -1))
+
+
+def _inverse_filter(bank: Tensor, lam: Tensor, cells: int, nearest: bool) -> Tensor:
+    """G (N, C, H, columns) from B."""
     real, imag = bank.unbind(-3)
-    t = (torch.addcmul(real.square(), imag, imag) + lam).mul_(cells).reciprocal_()
-    return torch.complex((real + lam if nearest else real) * t, imag * t), t
+    t = _inverse_gain(real, imag, lam, cells)
+    return torch.complex((real + lam if nearest else real) * t, imag * t)
 
 
-def _inverse_filter_gradients(grad, bank, lam, t, cells: int, nearest: bool) -> tuple[Tensor, Tensor]:
+def _inverse_filter_gradients(grad, bank, lam, cells: int, nearest: bool) -> tuple[Tensor, Tensor]:
     """Gradients to B, (N, C, 2, H, columns), and to lam, both yet to be summed to their shapes."""
     real, imag = bank.unbind(-3)
+    t = _inverse_gain(real, imag, lam, cells)
     grad_real, grad_imag = grad.real * t, grad.imag * t
     c = torch.addcmul(grad_real * real, grad_imag, imag)
     if nearest:
@@ -97,6 +104,11 @@ def _inverse_filter_gradients(grad, bank, lam, t, cells: int, nearest: bool) -> 
     grad_lam = grad_real - c if nearest else -c
     grad_bank = torch.stack([grad_real.addcmul_(c, real, value=-2), grad_imag.addcmul_(c, imag, value=-2)], -3)
     return grad_bank, grad_lam
+
+
+def _inverse_gain(real: Tensor, imag: Tensor, lam: Tensor, cells: int) -> Tensor:
+    """t, over H W."""
+    return (torch.addcmul(real.square(), imag, imag) + lam).mul_(cells).reciprocal_()
 
 
 def _dft_matrices(psf: Tensor, torus: Torus) -> tuple[Tensor, Tensor]:

@@ -8,18 +8,17 @@ from torch import Tensor
 from .launching import BLOCK, dense, launch, load_complex, store_complex
 
 
-def inverse_filter(bank: Tensor, lam: Tensor, cells: int, nearest: bool) -> tuple[Tensor, Tensor]:
-    """G and t (N, C, H, W) from B (N or 1, C or 1, 2, H, W), its parts apart, and lam (N or 1, C or 1, 1, 1)."""
+def inverse_filter(bank: Tensor, lam: Tensor, cells: int, nearest: bool) -> Tensor:
+    """G (N, C, H, W) from B (N or 1, C or 1, 2, H, W), its parts apart, and lam (N or 1, C or 1, 1, 1)."""
     shape, options = _layout(bank, lam, cells, nearest)
-    t = bank.new_empty(shape)
     filters = bank.new_empty(shape, dtype=bank.dtype.to_complex())
     lam = lam.expand(*shape[:2], 1, 1).contiguous()
-    launch(_inverse_filter, options.pop("programs"), bank, lam, filters, t, **options)
-    return filters, t
+    launch(_inverse_filter, options.pop("programs"), bank, lam, filters, **options)
+    return filters
 
 
 def inverse_filter_gradients(
-    grad: Tensor, bank: Tensor, lam: Tensor, t: Tensor, cells: int, nearest: bool
+    grad: Tensor, bank: Tensor, lam: Tensor, cells: int, nearest: bool
 ) -> tuple[Tensor, Tensor]:
     """Gradients to B (N, C, 2, H, W) and lam (N, C, 1, 1) from grad (N, C, H, W), not summed where they broadcast."""
     shape, options = _layout(bank, lam, cells, nearest)
@@ -27,7 +26,7 @@ def inverse_filter_gradients(
     programs = options.pop("programs")
     partial = bank.new_empty(programs)
     lam = lam.expand(*shape[:2], 1, 1).contiguous()
-    launch(_inverse_filter_gradients, programs, dense(grad), bank, lam, t, grad_bank, partial, **options)
+    launch(_inverse_filter_gradients, programs, dense(grad), bank, lam, grad_bank, partial, **options)
     return grad_bank, partial.view(*shape[:2], 1, -1).sum(-1, keepdim=True)
 
 
@@ -61,7 +60,6 @@ def _inverse_filter(
     bank,
     lam,
     filters,
-    inverse,
     size,
     channels,
     sample_step,
@@ -75,7 +73,6 @@ def _inverse_filter(
     imag = tl.load(bank + start + size + at, mask=mask, other=0)
     weight = tl.load(lam + row)
     t = 1 / ((real * real + imag * imag + weight) * cells)
-    tl.store(inverse + row * size + at, t, mask=mask)
     numerator = real + weight if NEAREST else real
     store_complex(filters, row * size + at, mask, numerator * t, imag * t)
 
@@ -85,7 +82,6 @@ def _inverse_filter_gradients(
     grad,
     bank,
     lam,
-    inverse,
     grad_bank,
     grad_lam,
     size,
@@ -99,10 +95,11 @@ def _inverse_filter_gradients(
     row, at, mask, start = _place(size, channels, sample_step, channel_step, BLOCK)
     real = tl.load(bank + start + at, mask=mask, other=0)
     imag = tl.load(bank + start + size + at, mask=mask, other=0)
-    t = tl.load(inverse + row * size + at, mask=mask, other=0)
+    weight = tl.load(lam + row)
+    t = 1 / ((real * real + imag * imag + weight) * cells)
     g_real, g_imag = load_complex(grad, row * size + at, mask)
     g_real, g_imag = g_real * t, g_imag * t
-    numerator = real + tl.load(lam + row) if NEAREST else real
+    numerator = real + weight if NEAREST else real
     c = (g_real * numerator + g_imag * imag) * t * cells
     tl.store(grad_bank + 2 * row * size + at, g_real - 2 * c * real, mask=mask)
     tl.store(grad_bank + (2 * row + 1) * size + at, g_imag - 2 * c * imag, mask=mask)
