@@ -168,7 +168,7 @@ def test_good_options_pass(in_tmp, network):
             BLUR,
             NETWORK,
             {"degradation": {"type": "GaussianNoise", "sigma": 5}},
-            "datasets:train has an input",
+            "datasets:train gives an input already",
         ),
         (BLUR, NETWORK, {"model_type": "SRModel", "degradation": {}}, "degradation: SRModel does not know it"),
         (BLUR, NETWORK, {"model_type": "SRModel", "val__x8": True}, "val:x8: SRModel does not know it"),
