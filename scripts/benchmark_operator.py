@@ -48,17 +48,21 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write a bar chart (PNG)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--only", choices=("operator", "networks"), help="half of it")
+    parser.add_argument("--compile", action="store_true", help="the networks under torch.compile too")
+    parser.add_argument("--system_allocator", action="store_true", help="leave the C library's thresholds as they are")
     args = parser.parse_args()
     device = torch.device(args.device)
-    allocator = keep_large_buffers()
+    allocator = "left as it is" if args.system_allocator else keep_large_buffers()
     torch.manual_seed(0)
 
     results = {"environment": {**environment(device), "allocator": allocator}, "operator": [], "networks": []}
     print(", ".join(f"{key} {value}" for key, value in results["environment"].items()))
     cases = [("operator", case) for case in OPERATORS] + [("networks", case) for case in NETWORKS]
     for kind, case in tqdm([c for c in cases if args.only in (None, c[0])], desc="cases", unit="case"):
-        measure = measure_operator if kind == "operator" else measure_network
-        results[kind].append(measure(*case, device))
+        if kind == "operator":
+            results[kind].append(measure_operator(*case, device))
+        else:
+            results[kind].append(measure_network(*case, device, args.compile))
     for kind, columns in (("operator", OPERATOR_COLUMNS), ("networks", NETWORK_COLUMNS)):
         if results[kind]:
             print_tables(results[kind], columns)
@@ -71,7 +75,7 @@ def main() -> None:
 
 
 OPERATOR_COLUMNS = ("literal", "ours, cold", "ours, kept", "FFT floor", "depthwise")
-NETWORK_COLUMNS = ("literal", "ours, cold", "ours, kept", "depthwise twin", "plain rival")
+NETWORK_COLUMNS = ("literal", "ours, cold", "ours, kept", "ours, compiled", "depthwise twin", "plain rival")
 
 
 def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
@@ -103,7 +107,7 @@ def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
     return measure_all(label, evaluation, training, device)
 
 
-def measure_network(arch, shape, plain, device) -> dict:
+def measure_network(arch, shape, plain, device, compiled) -> dict:
     inputs = [torch.rand(shape, device=device)]
     if arch == "ConverseUSRNet":
         inputs.append(torch.full((shape[0], 1, 7, 7), 1 / 49, device=device))
@@ -129,6 +133,8 @@ def measure_network(arch, shape, plain, device) -> dict:
     }
     if plain:
         networks["plain rival"] = build(plain)
+    if compiled:
+        networks["ours, compiled"] = torch.compile(ours)
     evaluation = {name: evaluating(network, *inputs) for name, network in networks.items()}
     training = {name: training_step(f, *inputs) for name, f in networks.items() if name != "ours, kept"}
     return measure_all(f"{arch} {'x'.join(map(str, shape))}", evaluation, training, device)
@@ -152,12 +158,15 @@ def training_step(function: Callable, y: Tensor, *others: Tensor) -> Callable[[]
     return run
 
 
+UNMEASURED = ("FFT floor", "ours, compiled")  # memory: of the floor there is none, a compiled graph hides its own
+
+
 def measure_all(label: str, evaluation: dict, training: dict, device: torch.device) -> dict:
     return {
         "label": label,
         "evaluation": as_json(time_together(evaluation, device)),
         "training": as_json(time_together(training, device)),
-        "memory": {name: peak_memory(step, device) for name, step in training.items() if name != "FFT floor"},
+        "memory": {name: peak_memory(step, device) for name, step in training.items() if name not in UNMEASURED},
     }
 
 

@@ -57,8 +57,9 @@ def test_state_dict_keys_and_shapes(assets, file):
 def run_network(name, **options):
     torch.manual_seed(0)
     network = ARCH_REGISTRY.get(name)(**{**TINY, **options}).double()
-    for parameter in network.parameters():  # among them those that start at zero and would hide what is behind them
-        torch.nn.init.normal_(parameter, std=0.2) if not parameter.any() else None
+    with torch.no_grad():  # away from starts that would hide what is behind them: zeros, psfs of sum 1
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.2)
     generator = torch.Generator().manual_seed(1)
     channels = options.get("num_in_ch", 1 if name == "ConverseDnCNN" else 3)
     inputs = [torch.rand(1, channels, 11, 9, generator=generator, dtype=torch.float64)]
@@ -193,3 +194,22 @@ def test_usrnet_names_a_kernel_that_does_not_fit():
     network = ARCH_REGISTRY.get("ConverseUSRNet")(**TINY)
     with pytest.raises(ValueError, match=r"kernel must be \(2, 1, 7, 7\) for .* got \(2, 1, 5, 5\)"):
         network(torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 5, 5))
+
+
+@pytest.mark.parametrize("spatial_op", ["converse", "conv", "conv_transpose"])
+@pytest.mark.parametrize(
+    ("arch", "channels"), [("ConverseDnCNN", 1), ("ConverseDnCNN", 3), ("ConverseNet", 3), ("ConverseUSRNet", 3)]
+)
+def test_an_untrained_network_gives_nearly_its_input(arch, channels, spatial_op):
+    torch.manual_seed(0)
+    options = {"num_in_ch": channels, "num_out_ch": channels, "num_feat": 64, "num_block": 2, "spatial_op": spatial_op}
+    network = build_network({"type": arch, **options})
+    x = torch.rand(2, channels, 24, 24)
+    y = network(x, torch.full((2, 1, 7, 7), 1 / 49)) if arch == "ConverseUSRNet" else network(x)
+    assert (y - x).abs().mean() < 0.3 * x.std()
+    assert not torch.equal(y, x)
+
+
+def test_channels_that_cannot_be_undone_are_left_as_they_are():
+    x = torch.rand(1, 1, 12, 12)
+    assert build_network({"type": "ConverseNet", "num_in_ch": 1, "num_feat": 4, "num_block": 1})(x).shape[1] == 3

@@ -101,7 +101,7 @@ TRAIN = "datasets__train"
             {"network_g": {"type": "ConverseDnCNN"}},
             r"ConverseDnCNN does not take the images of .*\(3, 8, 8\)",
         ),
-        ({"network_g": {"type": "ConverseUSRNet"}}, "ConverseUSRNet does not take the images .*'kernel'"),
+        ({"network_g": {"type": "ConverseUSRNet"}}, "ConverseUSRNet does not take the images .*needs the blur kernel"),
         ({"network_g__num_feat": -3}, "network_g: ConverseSRResNet: "),
         ({"num_gpu": 99}, "num_gpu: 99 does not fit this machine, which has .* CUDA devices; write auto"),
         ({"logger__print_freq": MISSING}, "the option file has no logger:print_freq"),

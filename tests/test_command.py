@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from tiny import options, write_images, write_options
 
 from converse_basicsr import __version__
@@ -134,3 +135,64 @@ def test_data_demo(in_tmp):
 def test_version_is_the_same_in_setup():
     text = (Path(__file__).parents[1] / "setup.py").read_text()
     assert f'version="{__version__}"' in text
+
+
+LOADER = {
+    key: value
+    for key, value in options()["datasets"]["train"].items()
+    if key not in ("type", "name", "num_worker_per_gpu") and not key.startswith(("dataroot", "io_"))
+}
+GROUND_TRUTH = {"dataroot_gt": "data/HR", "io_backend": {"type": "disk"}}
+FAMILIES = {  # data set, network, scale
+    "denoising": ({"type": "GaussianDenoisingDataset", "color": "gray", "sigma": 25}, {"type": "ConverseDnCNN"}, 1),
+    "sr": ({"type": "BicubicSRDataset"}, {"type": "ConverseSRResNet"}, 4),
+    "blind": ({"type": "BlurDataset", "psf": "motion"}, {"type": "ConverseNet", "num_iterations": 2}, 1),
+    "non_blind": ({"type": "BlurDataset", "psf": "gaussian"}, {"type": "ConverseUSRNet", "num_iterations": 2}, 2),
+    "on_device": ({"type": "GroundTruthDataset"}, {"type": "ConverseUSRNet", "num_iterations": 2}, 2),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_trains_resumes_and_tests(in_tmp, family):
+    """Two iterations, two more, and the checkpoint's EMA weights through the test pipeline."""
+    dataset, network, scale = FAMILIES[family]
+    write_images(in_tmp / "data")
+    validation = {"type": "BlurDataset", "psf": "gaussian"} if family == "on_device" else dataset
+    changes = {
+        "model_type": "RestorationModel",
+        "scale": scale,
+        "network_g": {"num_feat": 4, "num_block": 1, **network},
+        "datasets__val": {"name": "tiny_val", **GROUND_TRUTH, **validation},
+        "val__metrics__psnr": {"type": "calculate_psnr", "crop_border": 0},
+    }
+    train = {"datasets__train": {"name": "tiny", **GROUND_TRUTH, **LOADER, **dataset, "num_worker_per_gpu": 1}}
+    file = write_options(in_tmp / "tiny.yml", **changes, **train)
+    if family == "on_device":
+        degradation = {"degradation": {"type": "Blur", "psf": ["gaussian", "motion"]}}
+        file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **degradation}))
+    assert "iter:       2" in run("train", "-opt", "tiny.yml")
+    printed = run("train", "-opt", "tiny.yml", "--auto_resume", "--force_yml", "train:total_iter=4")
+    assert "iter:       4" in printed and "iter:       1," not in printed
+    levels = torch.load(in_tmp / "experiments/tiny/models/net_g_4.pth", weights_only=True)
+    assert any(not torch.equal(levels["params"][name], levels["params_ema"][name]) for name in levels["params"])
+
+    write_options(
+        in_tmp / "test.yml",
+        **changes,
+        name="tiny_test",
+        datasets={"test_1": changes["datasets__val"]},
+        path={"pretrain_network_g": "experiments/tiny/models/net_g_4.pth", "param_key_g": "params_ema"},
+        val={"save_img": True, "suffix": None, "metrics": {"psnr": changes["val__metrics__psnr"]}, "x8": scale == 1},
+    )
+    assert "# psnr" in run("test", "-opt", "test.yml")
+    assert len(list((in_tmp / "results/tiny_test/visualization/tiny_val").iterdir())) == 3
+
+
+def test_an_image_that_a_worker_cannot_use_is_one_line(in_tmp):
+    """The first image passes the checks, a later one does not."""
+    write_images(in_tmp / "data")
+    (in_tmp / "data/HR/image2.png").write_bytes(b"no image")
+    train = {"name": "tiny", **GROUND_TRUTH, **LOADER, "type": "BicubicSRDataset", "num_worker_per_gpu": 1}
+    write_options(in_tmp / "tiny.yml", datasets={"train": {**train, "dataset_enlarge_ratio": 10}}, train__total_iter=9)
+    last = run("train", "-opt", "tiny.yml", code=2).strip().splitlines()[-1]
+    assert last == "basicsr: error: data/HR/image2.png: OpenCV finds no image in it"

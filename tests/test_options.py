@@ -14,7 +14,7 @@ import converse_basicsr.metrics
 import converse_basicsr.models  # noqa: F401 (register)
 from converse_basicsr.checks import check_run, read_options
 from converse_basicsr.checks.types import check_type
-from converse_basicsr.data import demo
+from converse_basicsr.preparation import demo
 
 from basicsr.archs import build_network
 from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY

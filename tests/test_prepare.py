@@ -11,13 +11,13 @@ import yaml
 from PIL import Image
 
 from converse_basicsr.cli import main
-from converse_basicsr.data import prepare as prepare_module
-from converse_basicsr.data.bicubic import reduce_bicubic
-from converse_basicsr.data.prepare import prepare
-from converse_basicsr.data.recipe import Recipe
-from converse_basicsr.data.staging import staged
-from converse_basicsr.data.sub_images import starts
 from converse_basicsr.errors import UserError
+from converse_basicsr.preparation import prepare as prepare_module
+from converse_basicsr.preparation.bicubic import reduce_bicubic
+from converse_basicsr.preparation.prepare import prepare
+from converse_basicsr.preparation.recipe import Recipe
+from converse_basicsr.preparation.staging import staged
+from converse_basicsr.preparation.sub_images import starts
 
 from basicsr.data import build_dataset
 from basicsr.utils import imfrombytes

@@ -68,6 +68,13 @@ def test_a_conditioned_network_needs_a_kernel():
         model.test()
 
 
+def test_an_image_that_the_network_does_not_take_is_named():
+    model = built(opt_for(BLUR, NETWORK))
+    model.feed_data({"lq": torch.rand(1, 3, 1, 9), "lq_path": ["set/small.png"]})
+    with pytest.raises(UserError, match=r"set/small.png: an input of 1x9 is too small for circular padding of 2"):
+        model.test()
+
+
 def test_a_blind_network_is_given_none():
     model = built(opt_for(BLUR, NETWORK))
     model.feed_data(batch())

@@ -7,11 +7,14 @@ from torch import Tensor, nn
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
+from .identity_start import invert_pointwise
 
 
 @ARCH_REGISTRY.register()
 class ConverseDnCNN(nn.Module):
     """Converse blocks between two 1x1 convolutions, without a global skip.
+
+    The last convolution starts as the inverse of the first, so that an untrained network gives nearly its input.
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
     defaults are the published network (sigma 25, grayscale).
@@ -72,6 +75,7 @@ class ConverseDnCNN(nn.Module):
         self.m_head = nn.Sequential(nn.Conv2d(num_in_ch, num_feat, 1))
         self.m_body = nn.Sequential(*[block() for _ in range(num_block)])
         self.m_tail = nn.Sequential(nn.Conv2d(num_feat, num_out_ch, 1))
+        invert_pointwise(self.m_head[0], self.m_tail[0])
 
     def forward(self, x: Tensor) -> Tensor:
         return self.m_tail(self.m_body(self.m_head(x)))

@@ -15,6 +15,7 @@ from ..ops import converse2d
 from ..ops.depthwise import depthwise
 from ..ops.prior import prior_image
 from .denoiser import Denoiser
+from .identity_start import invert_pointwise
 
 
 class KernelNet(nn.Module):
@@ -31,6 +32,18 @@ class KernelNet(nn.Module):
     def forward(self, kernel: Tensor) -> Tensor:
         embedding = F.gelu(self.fc2(F.gelu(self.fc1(kernel.flatten(1)))))
         return self.fc3(embedding).unflatten(1, (self.num_embed, self.psf_size, self.psf_size))
+
+
+@torch.no_grad()
+def start_at_delta(kernelnet: KernelNet, convs: nn.ModuleList) -> None:
+    """Let every convolution of the embedding give a psf near the delta, whatever the blur kernel."""
+    delta = torch.zeros(kernelnet.num_embed, kernelnet.psf_size, kernelnet.psf_size)
+    delta[:, kernelnet.psf_size // 2, kernelnet.psf_size // 2] = 1
+    kernelnet.fc3.weight.mul_(0.1)
+    kernelnet.fc3.bias.copy_(delta.flatten())
+    for conv in convs:
+        conv.weight.mul_(0.2).add_(1 / kernelnet.num_embed)
+        conv.bias.zero_()
 
 
 class DataStep(nn.Module):
@@ -67,6 +80,9 @@ class DataStep(nn.Module):
 @ARCH_REGISTRY.register()
 class ConverseUSRNet(nn.Module):
     """Unrolled restoration in feature space: data steps conditioned on the kernel, and a shared prior step.
+
+    The psfs of the data steps start near a delta, and the last convolution as the inverse of the first, so that an
+    untrained network gives nearly its (upsampled) input. From random psfs, which scramble it, training is slow.
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
     defaults are the published network.
@@ -139,6 +155,8 @@ class ConverseUSRNet(nn.Module):
         self.d = DataStep(num_feat, data_eps, prior, learn_lam, spatial_op)
         self.p = Denoiser(block() for _ in range(num_block))
         self.conv2 = nn.Conv2d(num_feat, num_out_ch, 1)
+        start_at_delta(self.kernelnet, self.convs)
+        invert_pointwise(self.conv1, self.conv2)
 
     def forward(self, lq: Tensor, kernel: Tensor, scale: int = 1) -> Tensor:
         """Restore.

@@ -8,11 +8,14 @@ from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
 from .denoiser import Denoiser
+from .identity_start import invert_pointwise
 
 
 @ARCH_REGISTRY.register()
 class ConverseNet(nn.Module):
     """The same Converse blocks applied several times between two 1x1 convolutions.
+
+    The last convolution starts as the inverse of the first, so that an untrained network gives nearly its input.
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
     defaults are the published network.
@@ -76,6 +79,7 @@ class ConverseNet(nn.Module):
         self.conv1 = nn.Conv2d(num_in_ch, num_feat, 1)
         self.p = Denoiser(block() for _ in range(num_block))
         self.conv2 = nn.Conv2d(num_feat, num_out_ch, 1)
+        invert_pointwise(self.conv1, self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
         feat = self.conv1(x)

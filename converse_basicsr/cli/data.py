@@ -41,7 +41,7 @@ def _add_prepare(kinds: argparse._SubParsersAction) -> None:
 
 
 def run_demo(args: argparse.Namespace) -> int:
-    from ..data.demo import build_demo
+    from ..preparation.demo import build_demo
 
     if build_demo(args.root, args.force):
         print(f"wrote {args.root}")
@@ -51,8 +51,8 @@ def run_demo(args: argparse.Namespace) -> int:
 
 
 def run_prepare(args: argparse.Namespace) -> int:
-    from ..data.prepare import prepare
-    from ..data.recipe import Recipe
+    from ..preparation.prepare import prepare
+    from ..preparation.recipe import Recipe
 
     recipe = Recipe(args.size, args.step, args.lr_scale, args.gray)
     prepared = prepare(args.folders, args.out, recipe, args.lr_out, args.skip_small, args.workers, args.force)

@@ -1,4 +1,4 @@
-"""Datasets, registered with BasicSR (every ``*_dataset.py`` here), and the embedded demonstration data."""
+"""Data sets, registered with BasicSR: every ``*_dataset.py`` here."""
 
 from ..compat import load_basicsr
 from ..registration import import_modules

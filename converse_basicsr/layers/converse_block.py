@@ -7,9 +7,13 @@ from .layer_norm import LayerNorm2d, normalise_channels
 from .pointwise import PointwiseConv2d, pointwise
 from .spatial import build_spatial_op
 
+BRANCH_SCALE = 0.1  # of the initial weights that end a branch
+
 
 class ConverseBlock(nn.Module):
     """Spatial mixing by Converse2D, then mixing of channels, each on a normalised residual branch.
+
+    The branches start small, so that a new block gives nearly its input: training is faster from there.
 
     Source: Huang et al., ICCV 2025 (arXiv 2508.09824).
 
@@ -68,6 +72,11 @@ class ConverseBlock(nn.Module):
             nn.GELU(),
             PointwiseConv2d(wide, num_feat),
         )
+        if not residual_gain:  # which would start at 0
+            for project in (self.conv1[-1], self.conv2[-1]):
+                nn.init.zeros_(project.bias)
+                with torch.no_grad():
+                    project.weight.mul_(BRANCH_SCALE)
         self.alpha1 = nn.Parameter(torch.zeros(1, num_feat, 1, 1)) if residual_gain else None
         self.alpha2 = nn.Parameter(torch.zeros(1, num_feat, 1, 1)) if residual_gain else None
 

@@ -8,6 +8,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 
 from ..conditioning import restore, takes_kernel
 from ..degradations import build_degradation
+from ..errors import UserError
 from ..inference import restore_tiled, restore_x8
 
 TILE_OVERLAP = 16  # pixels of the input
@@ -21,7 +22,8 @@ class RestorationModel(SRModel):
     - A batch without lq is degraded on the device, as the section degradation says (type: GaussianNoise,
       BicubicReduction or Blur, and its arguments): data sets then give ground truth alone.
     - val: x8 averages over the 8 flips and transposes; val: tile restores in tiles of that side (of the input), which
-      overlap by val: tile_overlap (default TILE_OVERLAP) and are put together on the CPU.
+      overlap by val: tile_overlap (default TILE_OVERLAP) and are put together on the CPU. An image that the network
+      does not take is named.
     - EMA follows batch statistics too, not parameters alone.
     """
 
@@ -29,6 +31,7 @@ class RestorationModel(SRModel):
         self.degradation = build_degradation(opt["degradation"], opt.get("scale")) if "degradation" in opt else None
         self.scale = opt.get("scale") or 1
         self.kernel: Tensor | None = None
+        self.path = ""  # of the input, for errors
         super().__init__(opt)
         self.conditioned = takes_kernel(self.get_bare_model(self.net_g))
 
@@ -39,6 +42,7 @@ class RestorationModel(SRModel):
                 data = {**data, "gt": gt, **self.degradation.draw(gt)}
         super().feed_data(data)
         self.kernel = data["kernel"].to(self.device) if "kernel" in data else None
+        self.path = data.get("lq_path", ["the input"])[0]
 
     def optimize_parameters(self, current_iter: int) -> None:
         self.optimizer_g.zero_grad()
@@ -64,7 +68,10 @@ class RestorationModel(SRModel):
     def test(self) -> None:
         network = getattr(self, "net_g_ema", self.net_g)
         network.eval()
-        self.output = self.evaluate(network)
+        try:
+            self.output = self.evaluate(network)
+        except ValueError as error:  # an image too small for the padding, a kernel of another size, ...
+            raise UserError(f"{self.path}: {error}") from error
         if self.is_train and network is self.net_g:
             network.train()
 
