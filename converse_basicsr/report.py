@@ -62,10 +62,11 @@ def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
     for key, section in opt["datasets"].items():
         if key.split("_")[0] not in ("val", "test"):
             continue
-        rows = [
-            row if number < MOST_ROWS else replace(row, images=None)
-            for number, row in enumerate(evaluate(model, section, opt))
-        ]
+        dataset = validation_set(section, opt)
+        if not gives_pairs(dataset):
+            continue
+        measured = tqdm(evaluate(model, dataset, opt), f"Report {section['name']}", len(dataset), unit="image")
+        rows = [row if number < MOST_ROWS else replace(row, images=None) for number, row in enumerate(measured)]
         rows.sort(key=lambda row: row.name)
         if rows:
             panel = folder / f"comparison_{section['name']}.png"
@@ -97,15 +98,10 @@ def quietly(build, *args):
         logger.setLevel(level)
 
 
-def evaluate(model, section: dict, opt: dict) -> Iterator[Row]:
-    """Every image of a data set, restored and measured; nothing if it does not give pairs of images."""
-    dataset = validation_set(section, opt)
-    if not gives_pairs(dataset):
-        return
-    metrics = opt["val"]["metrics"]
-    loader = tqdm(torch.utils.data.DataLoader(dataset), desc=f"Report {section['name']}", unit="image")
-    for sample in loader:
-        yield measure(model, sample, metrics, opt.get("scale") or 1)
+def evaluate(model, dataset, opt: dict) -> Iterator[Row]:
+    """Every image of a data set of pairs, restored and measured."""
+    for sample in torch.utils.data.DataLoader(dataset):
+        yield measure(model, sample, opt["val"]["metrics"], opt.get("scale") or 1)
 
 
 def validation_set(section: dict, opt: dict):

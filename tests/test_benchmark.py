@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import types
 from pathlib import Path
 
 import pytest
@@ -16,18 +16,20 @@ from tiny import options, write_images
 
 import converse_basicsr.archs
 import converse_basicsr.data
-import converse_basicsr.metrics
-import converse_basicsr.models  # noqa: F401 (register)
+import converse_basicsr.metrics  # noqa: F401 (register)
 from converse_basicsr.benchmark import runner, training
-from converse_basicsr.benchmark.folder import locked
+from converse_basicsr.benchmark.folder import locked, note_process
 from converse_basicsr.benchmark.schedule import scale_recipe
 from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
 from converse_basicsr.cli import main
+from converse_basicsr.conditioning import restore, takes_kernel
+from converse_basicsr.data import demo
 from converse_basicsr.errors import UserError
+from converse_basicsr.journal import read_entries
+from converse_basicsr.models.restoration_model import RestorationModel
+from converse_basicsr.models.windowed_model import WindowedRestorationModel
 
 from basicsr.archs import build_network
-from basicsr.train import create_train_val_dataloader
-from basicsr.utils import get_root_logger, set_random_seed
 
 SMALL = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "upscale": 4}
 ENTRANTS = {
@@ -62,8 +64,6 @@ def here(in_tmp, monkeypatch):
 
 
 def stand_ins(monkeypatch) -> None:
-    import types
-
     cost, reporting = (types.ModuleType(f"converse_basicsr.benchmark.{name}") for name in ("cost", "reporting"))
     cost.measure_cost = lambda network, inputs, scale, device: {"input": list(inputs[0].shape), "scale": scale}
     reporting.write_report = lambda folder: [folder / "results.md"]
@@ -173,9 +173,6 @@ def test_a_changed_file_is_refused_and_force_begins_anew(here, capsys):
     assert "is there and is no benchmark's" in capsys.readouterr().err
 
 
-WINDOWED = {"model_type": "WindowedRestorationModel", "type": "SwinIR", "window_size": 8, "upscale": 4}
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -249,40 +246,167 @@ def test_a_budget_keeps_the_shares_of_the_recipe():
 # --- what killed processes leave ---
 
 
-def start(**environment) -> subprocess.Popen:
-    """The real command, with the stand-ins for cost and report put in before it."""
-    code = (
-        "import pytest, sys; sys.path.insert(0, sys.argv.pop(1)); from test_benchmark import stand_ins;"
-        "stand_ins(pytest.MonkeyPatch()); from converse_basicsr.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
-    tests = str(Path(__file__).parent)
-    command = [sys.executable, "-c", code, tests, "benchmark", "-opt", "bench.yml"]
-    path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONPATH": path}
-    )
+def test_a_broken_off_training_goes_on_from_its_last_state(here, monkeypatch):
+    """A real training in its own process, ended by Ctrl-C in this one, and gone on with."""
+    write_benchmark(here, seeds=[0], budget={"iterations": 400}, entrants={"EDSR": ENTRANTS["EDSR"]})
+    forced = [
+        "recipe:train:total_iter=400",
+        "recipe:train:scheduler:periods=[400]",
+        "recipe:val:val_freq=400",
+        "recipe:logger:print_freq=5",
+        "recipe:logger:save_checkpoint_freq=10",
+    ]
+    in_this_process = training.run_command
+    pids = []
 
+    def interrupt(folder, entries):
+        if entries and entries[-1]["iter"] >= 20:
+            pids.append(int((folder / "lock").read_text()))
+            raise KeyboardInterrupt
 
-def test_a_killed_run_goes_on_from_its_last_state(in_tmp):
-    write_images(in_tmp / "data")
-    write_benchmark(in_tmp, seeds=[0], budget={"iterations": 20000}, entrants={"EDSR": ENTRANTS["EDSR"]})
-    opt = yaml.safe_load(Path("bench.yml").read_text())
-    opt["recipe"]["train"].update(total_iter=20000, scheduler={"type": "MultiStepLR", "milestones": [9000]})
-    opt["recipe"]["val"]["val_freq"] = 20000
-    opt["recipe"]["logger"].update(print_freq=5, save_checkpoint_freq=10)
-    Path("bench.yml").write_text(yaml.safe_dump(opt))
-    process = start()
-    experiment = Path("results/benchmark/bench/experiments/bench_edsr_seed0")
-    deadline = time.monotonic() + 120
-    while not (experiment / "training_states/20.state").is_file():
-        assert process.poll() is None and time.monotonic() < deadline, process.stdout.read()
-        time.sleep(0.1)
-    training_process = int(Path("results/benchmark/bench/lock").read_text())
-    process.send_signal(signal.SIGTERM)
-    printed = process.communicate()[0]
-    assert process.returncode == 130 and "the same command goes on" in printed
+    folder = here / "results/benchmark/bench"
+    monkeypatch.setattr(training, "run_command", REAL_COMMAND)
+    monkeypatch.setattr(training, "POLL", 0.05)
+    monkeypatch.setattr(runner, "_note", lambda run, entries: interrupt(folder, entries))
+    bench("--force_yml", *forced, code=130)
     with pytest.raises(ProcessLookupError):
-        os.kill(training_process, 0)
+        os.kill(pids[0], 0)
     run = results()["entrants"]["EDSR"]["runs"]["0"]
     assert (run["status"], run["reason"]) == ("stopped", "interrupted")
-    assert run["iterations"] >= 20
+    journal = folder / "experiments/bench_edsr_seed0/journal.jsonl"
+    before = read_entries(journal)
+    with journal.open("a") as file:
+        file.write('{"iter": 300, "sec')  # half a line, as a kill leaves it
+
+    monkeypatch.setattr(training, "run_command", in_this_process)
+    monkeypatch.setattr(runner, "_note", NOTE)
+    run = bench("--force_yml", *forced)["entrants"]["EDSR"]["runs"]["0"]
+    assert (run["status"], run["iterations"]) == ("done", 400)
+    after = read_entries(journal)
+    assert after[:4] == before[:4]  # not begun anew
+    iterations = [entry["iter"] for entry in after if "losses" in entry]
+    assert iterations == list(range(5, 401, 5))  # none twice
+    seconds = [entry["seconds"] for entry in after]
+    assert seconds == sorted(seconds) and run["seconds"] == seconds[-1]
+
+
+REAL_COMMAND, NOTE = training.run_command, runner._note
+
+
+def test_a_training_that_outlives_its_parent_is_waited_for(tmp_path, capsys):
+    with locked(tmp_path) as lock:
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"], pass_fds=(lock,))
+        note_process(lock, child.pid)
+    with locked(tmp_path):
+        assert child.wait(10) == 0
+    assert f"process {child.pid} is at work there; waiting for its end" in capsys.readouterr().out
+
+
+# --- equal draws ---
+
+SWIN = {
+    "type": "SwinIR",
+    "upscale": 4,
+    "img_size": 8,
+    "window_size": 8,
+    "embed_dim": 4,
+    "depths": [2],
+    "num_heads": [2],
+}
+SWIN |= {"mlp_ratio": 1, "upsampler": "pixelshuffledirect", "drop_path_rate": 0.5}  # draws while it is trained
+
+
+def batches(folder, monkeypatch, network: dict, separate_draws: bool, workers: int) -> list[torch.Tensor]:
+    """The inputs of three iterations, each an epoch, of a training by the command."""
+    seen = []
+    feed_data = RestorationModel.feed_data
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            RestorationModel, "feed_data", lambda self, data: (seen.append(data["lq"]), feed_data(self, data))
+        )
+        opt = options(network_g=network, model_type="RestorationModel", val=None, train__total_iter=3)
+        opt["datasets"] = {
+            "train": {**opt["datasets"]["train"], "type": "BicubicSRDataset", "num_worker_per_gpu": workers}
+        }
+        del opt["datasets"]["train"]["dataroot_lq"]
+        opt["train"]["separate_draws"] = separate_draws
+        (folder / "run.yml").write_text(yaml.safe_dump(opt))
+        assert main(["train", "-opt", "run.yml", "--no_report"]) == 0
+    return seen
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_same_seed_means_the_same_data_for_every_network(in_tmp, monkeypatch, workers):
+    write_images(in_tmp / "data")
+
+    def same(separate_draws: bool) -> list[bool]:
+        first, *others = (
+            batches(in_tmp, monkeypatch, network, separate_draws, workers) for network in (*ENTRANTS.values(), SWIN)
+        )
+        return [all(map(torch.equal, first, other)) for other in others]
+
+    assert same(True) == [True, True]
+    assert same(False) == [False, False]
+
+
+def test_the_network_draws_of_its_own(in_tmp, monkeypatch):
+    """Other iterations, other paths dropped: the seed of an iteration is not one for all."""
+    write_images(in_tmp / "data")
+    opt = options(network_g=SWIN, model_type="RestorationModel", is_train=True, dist=False, rank=0, num_gpu=0)
+    opt["train"]["separate_draws"] = True
+    model = RestorationModel(opt)
+    state = torch.get_rng_state()
+    data = {"lq": torch.rand(2, 3, 8, 8), "gt": torch.rand(2, 3, 32, 32)}
+    outputs = []
+    for iteration in (1, 1, 2):
+        model.optimizer_g.param_groups[0]["lr"] = 0
+        model.feed_data(data)
+        torch.set_rng_state(state)
+        model.optimize_parameters(iteration)
+        assert torch.equal(torch.get_rng_state(), state)
+        outputs.append(model.output.detach())
+    assert torch.equal(outputs[0], outputs[1]) and not torch.equal(outputs[0], outputs[2])
+
+
+def test_windows_are_padded_and_cropped(in_tmp):
+    opt = options(network_g=SWIN, model_type="WindowedRestorationModel", is_train=False, dist=False, num_gpu=0)
+    model = WindowedRestorationModel(opt)
+    lq = torch.rand(1, 3, 13, 16)
+    model.feed_data({"lq": lq})
+    model.test()
+    padded = torch.nn.functional.pad(lq, (0, 0, 0, 3), "reflect")
+    with torch.no_grad():
+        assert torch.equal(model.output, model.net_g(padded)[..., :52, :])
+
+
+# --- the option files ---
+
+FILES = sorted((REPOSITORY / "options/benchmark").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_entrant_of_the_option_files_builds(path):
+    benchmark = read_benchmark(str(path))
+    assert benchmark.name == path.stem
+    color = benchmark.recipe["datasets"]["train"].get("color", "rgb")
+    lq = torch.rand(1, 1 if color == "gray" else 3, 16, 16)
+    for entrant in benchmark.entrants:
+        network = build_network(entrant.network).eval()
+        kernel = torch.full((1, 1, 7, 7), 1 / 49)
+        with torch.no_grad():
+            output = restore(network, takes_kernel(network), lq, kernel, benchmark.scale)
+        assert output.shape == (*lq.shape[:2], 16 * benchmark.scale, 16 * benchmark.scale)
+
+
+def test_the_smoke_file_passes_its_checks(in_tmp, monkeypatch):
+    monkeypatch.setattr(demo, "TRAIN", ("rocket.jpg",))
+    benchmark = read_benchmark(str(REPOSITORY / "options/benchmark/smoke.yml"))
+    demo.build_demo_if_asked_for(benchmark.recipe)
+    check_benchmark(benchmark)
+
+
+def test_either_a_file_or_smoke(capsys):
+    for arguments in ([], ["-opt", "bench.yml", "--smoke"]):
+        with pytest.raises(SystemExit):
+            main(["benchmark", *arguments])
+        assert "give either -opt FILE or --smoke" in capsys.readouterr().err

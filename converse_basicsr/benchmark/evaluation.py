@@ -52,7 +52,7 @@ def measure_run(
     final, paths = {}, {}
     for name, section in benchmark.sets.items():
         images, paths[name] = {}, {}
-        for row in evaluate(model, section, opt):
+        for row in evaluate(model, validation_set(section, opt), opt):
             images[row.name] = row.restored_metrics
             path = Path("images", name, f"{row.name}_{entrant.slug}_seed{seed}.png")
             imwrite(row.images.restored, str(folder / path))
