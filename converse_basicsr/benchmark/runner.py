@@ -158,13 +158,12 @@ class Runner:
         from .cost import measure_cost
 
         on_gpu = torch.cuda.is_available() and self.benchmark.recipe.get("num_gpu") != 0
-        device = torch.device("cuda" if on_gpu else "cpu")
-        network = quietly(build_network, entrant.network).to(device)
+        network = quietly(build_network, entrant.network)
         sample = validation_set(next(iter(self.benchmark.sets.values())), self.benchmark.recipe)[0]
-        inputs = [sample["lq"][None, :, :COST_INPUT, :COST_INPUT]]
+        inputs = (sample["lq"][None, :, :COST_INPUT, :COST_INPUT],)
         if takes_kernel(network):
-            inputs.append(sample["kernel"][None])
-        return measure_cost(network, tuple(tensor.to(device) for tensor in inputs), self.benchmark.scale, device)
+            inputs += (sample["kernel"][None], self.benchmark.scale)
+        return measure_cost(network, inputs, self.benchmark.scale, torch.device("cuda" if on_gpu else "cpu"))
 
     def _probe(self, entrant: Entrant) -> dict:
         """How many iterations fill the minutes of the budget, by the rate of a short run."""
