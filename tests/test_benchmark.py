@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,7 +42,7 @@ BREAKS = {"type": "EDSR", **SMALL, "img_range": 0.0}  # divides by it: the first
 
 def write_benchmark(folder: Path, **changes) -> Path:
     """bench.yml of two small networks on small images; keys of the top level may be replaced."""
-    opt = options(datasets__train__type="BicubicSRDataset", val__val_freq=1)
+    opt = options(datasets__train__type="BicubicSRDataset", datasets__train__dataset_enlarge_ratio=100, val__val_freq=1)
     for section in opt["datasets"].values():
         section.pop("dataroot_lq")
     opt["datasets"]["val"]["type"] = "BicubicSRDataset"
@@ -111,6 +112,7 @@ def test_every_entrant_and_seed_is_trained_and_measured(here, capsys):
 
 
 def test_what_is_done_is_not_done_again(here, monkeypatch):
+    write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]})
     first = bench()
     monkeypatch.setattr(runner, "train", None)
     monkeypatch.setattr(runner, "measure_baseline", None)
@@ -145,6 +147,13 @@ def test_a_failed_run_is_tried_again(here, monkeypatch, capsys):
     assert bench()["benchmark"]["finished"]
 
 
+def test_a_training_that_ends_early_is_not_done(here):
+    """BasicSR counts an incomplete batch of each epoch, and drops it: with 3 images, batches of 2, every second one."""
+    write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]}, budget={"iterations": 8})
+    run = bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=1)["entrants"]["EDSR"]["runs"]["0"]
+    assert run["status"] == "stopped" and run["reason"].startswith("ended at iteration 5 of 8")
+
+
 def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
     write_benchmark(here, seeds=[0], budget={"minutes": 0.002})
     monkeypatch.setattr(training, "PROBE", (1, 3))
@@ -157,16 +166,16 @@ def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
 
 
 def test_a_changed_file_is_refused_and_force_begins_anew(here, capsys):
+    write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]})
     bench()
-    write_benchmark(here, seeds=[0])
+    write_benchmark(here, seeds=[1], entrants={"EDSR": ENTRANTS["EDSR"]})
     bench(code=2)
     assert (
-        "has results of other options: seeds was [0, 1], is [0]; take another name, or --force"
-        in capsys.readouterr().err
+        "has results of other options: seeds was [0], is [1]; take another name, or --force" in capsys.readouterr().err
     )
-    assert list(bench("--force")["entrants"]["EDSR"]["runs"]) == ["0"]
+    assert list(bench("--force")["entrants"]["EDSR"]["runs"]) == ["1"]
     archived = list(Path("results/benchmark").glob("bench_archived_*"))
-    assert len(archived) == 1 and len(results(archived[0])["entrants"]["EDSR"]["runs"]) == 2
+    assert len(archived) == 1 and list(results(archived[0])["entrants"]["EDSR"]["runs"]) == ["0"]
     Path("other/bench").mkdir(parents=True)
     Path("other/bench/notes.txt").write_text("not ours")
     bench("--out", "other", code=2)
@@ -214,7 +223,7 @@ def test_wrong_files_are_refused_before_anything_is_trained(in_tmp, changes, mes
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("recipe:train:optim_g:lr=-1", "bench.yml: recipe: train:optim_g:lr: must be a number above 0"),
+        ("recipe:train:optim_g:lr=0", "bench.yml: recipe: train:optim_g:lr: must be a number above 0"),
         ("recipe:datasets:train:dataroot_gt=nowhere", "recipe: datasets:train:dataroot_gt: no such file or folder"),
         ("recipe:manual_seed=1", "recipe:manual_seed: is not the recipe's"),
         ("recipe:datasets:val_2:name=tiny_val", "each with a name of its own"),
@@ -332,6 +341,7 @@ def batches(folder, monkeypatch, network: dict, separate_draws: bool, workers: i
         opt["train"]["separate_draws"] = separate_draws
         (folder / "run.yml").write_text(yaml.safe_dump(opt))
         assert main(["train", "-opt", "run.yml", "--no_report"]) == 0
+        shutil.rmtree("experiments")
     return seen
 
 

@@ -32,6 +32,7 @@ from .training import (
 )
 
 COST_INPUT = 64  # side of the input that cost is measured on, at most
+SHORT_EPOCHS = "BasicSR counts the incomplete batch of an epoch and drops it; a larger dataset_enlarge_ratio mends it"
 FINISHED = ("done", "diverged")
 
 
@@ -50,16 +51,17 @@ def run_benchmark(benchmark: Benchmark, out: Path, command: str, force: bool = F
     Raises:
         UserError: an entrant or the recipe does not fit (nothing is trained then), or the folder is another's.
     """
+    from .reporting import write_report
+
     build_demo_if_asked_for(benchmark.recipe)
     check_benchmark(benchmark)
     folder = prepare_folder(benchmark, out, force)
     with locked(folder) as lock:
         runner = Runner(benchmark, folder, Results(folder, benchmark, command, environment()), lock)
         runner.measure_before()
+        write_report(folder)  # what it lacks is said now, and not after the trainings
         runner.train_all()
         runner.results.finish()
-        from .reporting import write_report
-
         return runner.results, write_report(folder)
 
 
@@ -121,7 +123,8 @@ class Runner:
 
     def _run(self, entrant: Entrant, seed: int, show: Callable[[int], None]) -> None:
         """Train and evaluate; a run that fails is noted, and the others go on."""
-        opt = self.benchmark.run_options(entrant, seed, self.iterations(entrant))
+        total = self.iterations(entrant)
+        opt = self.benchmark.run_options(entrant, seed, total)
         run = self.results.run(entrant, seed)
 
         def look(entries: list[dict]) -> None:
@@ -137,6 +140,8 @@ class Runner:
             if run["status"] != "diverged":
                 if code:
                     run["reason"] = why_it_ended(code, log_file(self.folder, opt["name"]))
+                elif run["iterations"] < total:
+                    run["reason"] = f"ended at iteration {run['iterations']} of {total}: {SHORT_EPOCHS}"
                 else:
                     self._evaluate(entrant, seed, run)
         finally:

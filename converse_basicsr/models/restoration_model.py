@@ -71,7 +71,8 @@ class RestorationModel(SRModel):
 
     def _apart(self) -> torch.random.fork_rng:
         """A context after which torch's generators are as they were before, with separate_draws."""
-        return torch.random.fork_rng(range(torch.cuda.device_count()), enabled=self.separate_draws)
+        devices = [torch.cuda.current_device()] if self.separate_draws and torch.cuda.is_available() else []
+        return torch.random.fork_rng(devices, enabled=self.separate_draws)
 
     def _seed(self, iteration: int) -> None:
         """Set torch's generators to what belongs to an iteration, with separate_draws."""
