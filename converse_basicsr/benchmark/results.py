@@ -38,6 +38,7 @@ class Results:
                 "budget": benchmark.budget,
                 "sets": list(benchmark.sets),
                 "metrics": list(benchmark.metrics),
+                "better": {name: section.get("better", "higher") for name, section in benchmark.metrics.items()},
                 "scale": benchmark.scale,
                 "baseline": None,
             },
