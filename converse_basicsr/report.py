@@ -56,13 +56,18 @@ def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
         return
     name = f"debug_{opt['name']}" if debug and not opt["name"].startswith("debug") else opt["name"]
     folder = Path(root, "experiments" if is_train else "results", name)
-    opt = _test_options(opt, folder / "models" / "net_g_latest.pth" if is_train else None)
-    model = _quietly(build_model, opt)
+    opt = options_for_test(opt, folder / "models" / "net_g_latest.pth" if is_train else None)
+    model = quietly(build_model, opt)
     baseline = "bicubic" if (opt.get("scale") or 1) > 1 else "input"
     for key, section in opt["datasets"].items():
         if key.split("_")[0] not in ("val", "test"):
             continue
-        rows = sorted(_evaluate(model, section, opt), key=lambda row: row.name)
+        dataset = validation_set(section, opt)
+        if not gives_pairs(dataset):
+            continue
+        measured = tqdm(evaluate(model, dataset, opt), f"Report {section['name']}", len(dataset), unit="image")
+        rows = [row if number < MOST_ROWS else replace(row, images=None) for number, row in enumerate(measured)]
+        rows.sort(key=lambda row: row.name)
         if rows:
             panel = folder / f"comparison_{section['name']}.png"
             draw_panel(rows, panel, baseline, opt["network_g"]["type"])
@@ -71,7 +76,8 @@ def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
     print(f"checkpoint  {os.path.relpath(opt['path']['pretrain_network_g'], root)}")
 
 
-def _test_options(opt: dict, checkpoint: Path | None) -> dict:
+def options_for_test(opt: dict, checkpoint: Path | None) -> dict:
+    """Options as BasicSR would complete them for a test, of a checkpoint of a training (its EMA weights) if given."""
     opt = deepcopy(opt)
     opt.update(is_train=False, dist=False, rank=0, world_size=1)
     if opt["num_gpu"] == "auto":
@@ -81,7 +87,7 @@ def _test_options(opt: dict, checkpoint: Path | None) -> dict:
     return opt
 
 
-def _quietly(build, *args):
+def quietly(build, *args):
     """Build something without BasicSR's log lines: they were all written during the run."""
     logger = logging.getLogger("basicsr")
     level = logger.level
@@ -92,17 +98,22 @@ def _quietly(build, *args):
         logger.setLevel(level)
 
 
-def _evaluate(model, section: dict, opt: dict) -> Iterator[Row]:
-    section = {**section, "phase": "val", **({"scale": opt["scale"]} if "scale" in opt else {})}
-    dataset = _quietly(build_dataset, section)
+def evaluate(model, dataset, opt: dict) -> Iterator[Row]:
+    """Every image of a data set of pairs, restored and measured."""
+    for sample in torch.utils.data.DataLoader(dataset):
+        yield measure(model, sample, opt["val"]["metrics"], opt.get("scale") or 1)
+
+
+def validation_set(section: dict, opt: dict):
+    """A data set as BasicSR would build it for validation."""
+    scale = {"scale": opt["scale"]} if "scale" in opt else {}
+    return quietly(build_dataset, {**section, "phase": "val", **scale})
+
+
+def gives_pairs(dataset) -> bool:
+    """Whether its samples are an image and its ground truth."""
     first = dataset[0]
-    if not {"lq", "gt", "lq_path"} <= first.keys() or first["lq"].dim() != 3:
-        return  # no pairs of images
-    metrics = opt["val"]["metrics"]
-    loader = tqdm(torch.utils.data.DataLoader(dataset), desc=f"Report {section['name']}", unit="image")
-    for number, sample in enumerate(loader):
-        row = measure(model, sample, metrics, opt.get("scale") or 1)
-        yield row if number < MOST_ROWS else replace(row, images=None)
+    return {"lq", "gt", "lq_path"} <= first.keys() and first["lq"].dim() == 3
 
 
 def measure(model, sample: dict, metrics: dict[str, dict], scale: int) -> Row:
@@ -118,15 +129,17 @@ def measure(model, sample: dict, metrics: dict[str, dict], scale: int) -> Row:
     model.test()
     visuals = model.get_current_visuals()
     lq, restored, gt = (tensor2img(visuals[key]) for key in ("lq", "result", "gt"))
-    baseline = _upsample(lq, scale)
-    measured = [
-        {name: calculate_metric({"img": image, "img2": gt}, metric) for name, metric in metrics.items()}
-        for image in (baseline, restored)
-    ]
+    baseline = upsample(lq, scale)
+    measured = [score(image, gt, metrics) for image in (baseline, restored)]
     return Row(Path(sample["lq_path"][0]).stem, *measured, Images(lq, baseline, restored, gt))
 
 
-def _upsample(lq: np.ndarray, scale: int) -> np.ndarray:
+def score(image: np.ndarray, gt: np.ndarray, metrics: dict[str, dict]) -> dict[str, float]:
+    """The metrics of an image, uint8, against its ground truth."""
+    return {name: float(calculate_metric({"img": image, "img2": gt}, metric)) for name, metric in metrics.items()}
+
+
+def upsample(lq: np.ndarray, scale: int) -> np.ndarray:
     """MATLAB-style bicubic upsampling of a uint8 image."""
     if scale == 1:
         return lq

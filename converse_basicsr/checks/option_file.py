@@ -36,12 +36,12 @@ def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
     for line, message in _mistakes(node, ()):
         raise UserError(f"{path}, line {line}: {message}")
     for entry in force_yml:
-        _force(options, entry)
-    _expand_home(options)
+        force(options, entry)
+    expand_home(options)
     return options
 
 
-def _expand_home(options: dict) -> None:
+def expand_home(options: dict) -> None:
     """Replace ~ where BasicSR does."""
     for section in _mappings(options.get("datasets")):
         _expand(section, [key for key in ("dataroot_gt", "dataroot_lq") if key in section])
@@ -87,7 +87,7 @@ def _mistakes(node: yaml.Node, keys: tuple[str, ...]) -> Iterator[tuple[int, str
         )
 
 
-def _force(options: dict, entry: str) -> None:
+def force(options: dict, entry: str) -> None:
     """Apply one ``key:sub=value`` as BasicSR does; it cannot make new branches."""
     from basicsr.utils.options import _postprocess_yml_value
 

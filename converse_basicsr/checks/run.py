@@ -7,12 +7,15 @@ import torch
 from ..conditioning import takes_kernel
 from ..errors import UserError
 from .datasets import check_dataset
+from .models import is_image_model, is_restoration_model
 from .networks import check_fit, check_network
 from .training import check_training
 from .types import check_options, check_type
-from .values import check_values, require
+from .values import check_values, find, require
 
-_IMAGE_MODELS = ("SRModel", "RestorationModel")
+_OURS = (  # what RestorationModel alone reads
+    "degradation", "train:separate_draws", "val:tile", "val:tile_overlap", "val:x8", "logger:journal",
+)  # fmt: skip
 
 
 def check_run(opt: dict, is_train: bool, world_size: int = 1) -> None:
@@ -51,7 +54,7 @@ def _check(opt: dict, is_train: bool, world_size: int) -> None:
     samples = _check_datasets(opt, is_train, world_size)
     for key in [key for key in opt if key.startswith("network_")]:
         network = check_network(key, opt[key], opt["path"], must_load=not is_train)
-        if key == "network_g" and opt["model_type"] in _IMAGE_MODELS:
+        if key == "network_g" and is_image_model(opt["model_type"]):
             for where, sample in samples.items():
                 check_fit(key, network, where, _degraded(where, sample, opt), opt.get("scale") or 1)
         if key == "network_g":
@@ -73,9 +76,9 @@ def _check_model(opt: dict) -> None:
     model_type = opt["model_type"]
     check_type("model_type", model_type, MODEL_REGISTRY, "model")
     val = opt.get("val") or {}
-    for key in ("degradation", *(f"val:{key}" for key in ("tile", "tile_overlap", "x8") if key in val)):
-        if (key in opt or key.startswith("val:")) and model_type != "RestorationModel":
-            raise UserError(f"{key}: {model_type} does not know it; write model_type: RestorationModel")
+    for place in _OURS:
+        if find(opt, place) and not is_restoration_model(model_type):
+            raise UserError(f"{place}: {model_type} does not know it; write model_type: RestorationModel")
     if "tile_overlap" in val and val["tile_overlap"] >= (val.get("tile") or 0):
         raise UserError(f"val:tile_overlap: must be less than val:tile, got {val['tile_overlap']}")
 

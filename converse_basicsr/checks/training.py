@@ -6,6 +6,7 @@ import torch
 
 from ..compat import is_basicsr_1_4
 from ..errors import UserError
+from .models import is_image_model
 from .types import check_options, check_type
 from .values import require
 
@@ -18,7 +19,7 @@ def check_training(train: dict, model_type: str) -> None:
     losses = [key for key, section in train.items() if key.endswith("_opt") and section is not None]
     for key in losses:
         _check_loss(f"train:{key}", train[key])
-    if model_type in ("SRModel", "RestorationModel") and not {"pixel_opt", "perceptual_opt"} & set(losses):
+    if is_image_model(model_type) and not {"pixel_opt", "perceptual_opt"} & set(losses):
         raise UserError("train: there is no loss: neither pixel_opt nor perceptual_opt")
     for key in [key for key in train if key.startswith("optim_")]:
         _check_optimiser(f"train:{key}", train[key])

@@ -35,6 +35,7 @@ _RULES = {  # by place, * for any key; a key that is absent breaks no rule
     "datasets:*:prefetch_mode": "cuda, cpu or ~",
     "train:total_iter": "a whole number of 1 or more",
     "train:ema_decay": "a number of 0 or more",
+    "train:separate_draws": "true or false",
     "train:optim_g:lr": "a number above 0",
     "train:scheduler:periods": "a list of numbers",
     "train:scheduler:milestones": "a list of numbers",
@@ -47,6 +48,7 @@ _RULES = {  # by place, * for any key; a key that is absent breaks no rule
     "logger:print_freq": "a whole number of 1 or more",
     "logger:save_checkpoint_freq": "a whole number of 1 or more",
     "logger:use_tb_logger": "true or false",
+    "logger:journal": "true or false",
     "path:pretrain_network_g": "a text",
     "path:resume_state": "a text",
 }
@@ -60,18 +62,20 @@ def check_values(opt: dict) -> None:
         UserError: the first that does not fit; names its place, the value, and what would be right.
     """
     for place, kind in _RULES.items():
-        for found, value in _find(opt, place.split(":"), ()):
+        for found, value in find(opt, place):
             if not (_KINDS[kind](value) or (value is None and place in _MAY_BE_EMPTY)):
                 raise UserError(f"{found}: must be {kind}, got {value!r}")
 
 
-def _find(section: object, keys: list[str], above: tuple[str, ...]) -> list[tuple[str, object]]:
-    if not keys:
-        return [(":".join(above), section)]
+def find(section: object, place: str, above: tuple[str, ...] = ()) -> list[tuple[str, object]]:
+    """Every value at a place (``datasets:*:name``; * stands for any key), with the place where it was found."""
     if not isinstance(section, dict):
         return []
-    matching = section if keys[0] == "*" else [key for key in section if key == keys[0]]
-    return [found for key in matching for found in _find(section[key], keys[1:], (*above, str(key)))]
+    key, _, rest = place.partition(":")
+    matching = [known for known in section if key in ("*", known)]
+    if not rest:
+        return [(":".join((*above, str(known))), section[known]) for known in matching]
+    return [found for known in matching for found in find(section[known], rest, (*above, str(known)))]
 
 
 def require(section: object, where: str, *keys: str) -> None:

@@ -21,6 +21,8 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
             parser.add_argument("--auto_resume", action="store_true", help="go on from the latest saved state")
         help_debug = "log every iteration, validate and save every 8" if is_train else "put debug_ before the name"
         parser.add_argument("--debug", action="store_true", help=help_debug)
+        parser.add_argument("--root", default=".", metavar="DIR", help="holds experiments, results and tb_logger")
+        parser.add_argument("--no_report", action="store_true", help="without the table and picture at the end")
         parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
         parser.add_argument(
             "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values in place of the file's"
@@ -47,9 +49,10 @@ def run(args: argparse.Namespace) -> int:
     check_run(opt, args.is_train, world_size)
 
     sys.argv = [f"basicsr {'train' if args.is_train else 'test'}", *_basicsr_arguments(args)]
-    root = os.getcwd()
+    root = os.path.abspath(args.root)
     (train_pipeline if args.is_train else test_pipeline)(root)
-    report(opt, root, args.is_train, args.debug)
+    if not args.no_report:
+        report(opt, root, args.is_train, args.debug)
     return 0
 
 

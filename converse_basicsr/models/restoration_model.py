@@ -1,5 +1,8 @@
 """BasicSR's SRModel for every network and data set of this plugin."""
 
+import math
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -10,6 +13,7 @@ from ..conditioning import restore, takes_kernel
 from ..degradations import build_degradation
 from ..errors import UserError
 from ..inference import restore_tiled, restore_x8
+from ..journal import JOURNAL, Journal
 
 TILE_OVERLAP = 16  # pixels of the input
 
@@ -25,6 +29,10 @@ class RestorationModel(SRModel):
       overlap by val: tile_overlap (default TILE_OVERLAP) and are put together on the CPU. An image that the network
       does not take is named.
     - EMA follows batch statistics too, not parameters alone.
+    - train: separate_draws keeps the random numbers of the network (its start, dropout) apart from those of the data,
+      which then are the same for every network with that manual_seed.
+    - logger: journal writes losses, metrics and seconds into a file beside the log (see Journal).
+    - A loss that is not finite ends the training.
     """
 
     def __init__(self, opt: dict):
@@ -32,8 +40,13 @@ class RestorationModel(SRModel):
         self.scale = opt.get("scale") or 1
         self.kernel: Tensor | None = None
         self.path = ""  # of the input, for errors
-        super().__init__(opt)
+        self.separate_draws = opt["is_train"] and opt["train"].get("separate_draws", False)
+        with self._apart():
+            super().__init__(opt)
         self.conditioned = takes_kernel(self.get_bare_model(self.net_g))
+        self.journal: Journal | None = None
+        if self.is_train and opt["rank"] == 0 and opt["logger"].get("journal"):
+            self.journal = Journal(Path(opt["path"]["experiments_root"], JOURNAL), opt["logger"]["print_freq"])
 
     def feed_data(self, data: dict) -> None:
         if "lq" not in data:
@@ -46,13 +59,52 @@ class RestorationModel(SRModel):
 
     def optimize_parameters(self, current_iter: int) -> None:
         self.optimizer_g.zero_grad()
-        self.output = self.restore(self.net_g, self.lq, self.kernel)
+        with self._apart():
+            self._seed(current_iter)
+            self.output = self.restore(self.net_g, self.lq, self.kernel)
         losses = self.losses()
         sum(losses.values()).backward()
         self.optimizer_g.step()
         self.log_dict = self.reduce_loss_dict(losses)
         if self.ema_decay > 0:
             self.model_ema(decay=self.ema_decay)
+        if self.journal:
+            self.journal.trained(current_iter, self.log_dict)
+        self._check_losses(current_iter)
+
+    def _apart(self) -> torch.random.fork_rng:
+        """A context after which torch's generators are as they were before, with separate_draws."""
+        devices = [torch.cuda.current_device()] if self.separate_draws and torch.cuda.is_available() else []
+        return torch.random.fork_rng(devices, enabled=self.separate_draws)
+
+    def _seed(self, iteration: int) -> None:
+        """Set torch's generators to what belongs to an iteration, with separate_draws."""
+        if self.separate_draws:
+            torch.manual_seed(((self.opt["manual_seed"] + self.opt["rank"]) << 32) + iteration)
+
+    def _check_losses(self, iteration: int) -> None:
+        for name, loss in self.log_dict.items():
+            if not math.isfinite(loss):
+                reason = f"{name} is {loss} at iteration {iteration}"
+                if self.journal:
+                    self.journal.diverged(reason)
+                raise UserError(f"the training diverged: {reason}; a lower train:optim_g:lr may help")
+
+    def resume_training(self, resume_state: dict) -> None:
+        super().resume_training(resume_state)
+        self._seed(resume_state["iter"])  # else the data would draw again what they drew at the start
+        if self.journal:
+            self.journal.resume(resume_state["iter"])
+
+    def nondist_validation(self, dataloader, current_iter, tb_logger, save_img) -> None:
+        super().nondist_validation(dataloader, current_iter, tb_logger, save_img)
+        if self.journal and self.opt["val"].get("metrics"):
+            self.journal.validated(dataloader.dataset.opt["name"], self.metric_results)
+
+    def save(self, epoch: int, current_iter: int) -> None:
+        super().save(epoch, current_iter)
+        if self.journal:
+            self.journal.saved()
 
     def losses(self) -> dict[str, Tensor]:
         """Each loss that the options ask for, by the name it has in the log."""

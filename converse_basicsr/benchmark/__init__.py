@@ -1,0 +1,1 @@
+"""Networks trained with one recipe, and their quality against their cost."""

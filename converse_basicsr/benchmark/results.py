@@ -1,0 +1,106 @@
+"""results.json: what is known of a benchmark so far, whole at any time."""
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+from .spec import Benchmark, Entrant
+
+RESULTS = "results.json"
+
+
+class Results:
+    """The content of results.json, saved after every change that matters.
+
+    Args:
+        folder: of the benchmark.
+        benchmark: its description.
+        command: the command line.
+        environment: where it runs; that of the first call stays.
+    """
+
+    def __init__(self, folder: Path, benchmark: Benchmark, command: str, environment: dict[str, str]):
+        self.path = folder / RESULTS
+        if self.path.is_file():
+            self.content = json.loads(self.path.read_text())
+            return
+        self.content = {
+            "benchmark": {
+                "name": benchmark.name,
+                "task": benchmark.options.get("task", benchmark.name),
+                "file": benchmark.file,
+                "command": command,
+                "started": _now(),
+                "finished": None,
+                "seeds": benchmark.seeds,
+                "budget": benchmark.budget,
+                "sets": list(benchmark.sets),
+                "metrics": list(benchmark.metrics),
+                "better": {name: section.get("better", "higher") for name, section in benchmark.metrics.items()},
+                "scale": benchmark.scale,
+                "baseline": None,
+            },
+            "environment": environment,
+            "entrants": {
+                entrant.name: {
+                    "network": entrant.network,
+                    "cost": None,
+                    "probe": None,
+                    "runs": {str(seed): _waiting() for seed in benchmark.seeds},
+                }
+                for entrant in benchmark.entrants
+            },
+        }
+        self.save()
+
+    def of(self, entrant: Entrant) -> dict:
+        return self.content["entrants"][entrant.name]
+
+    def run(self, entrant: Entrant, seed: int) -> dict:
+        return self.of(entrant)["runs"][str(seed)]
+
+    def runs(self) -> list[dict]:
+        return [run for entrant in self.content["entrants"].values() for run in entrant["runs"].values()]
+
+    def finish(self) -> None:
+        """Note the time if nothing is left to do."""
+        head = self.content["benchmark"]
+        if head["finished"] is None and all(run["status"] in ("done", "diverged") for run in self.runs()):
+            head["finished"] = _now()
+        self.save()
+
+    def save(self) -> None:
+        """Write beside the file, then rename."""
+        partial = self.path.with_suffix(".partial")
+        partial.write_text(json.dumps(self.content, indent=1, allow_nan=False))
+        os.replace(partial, self.path)
+
+
+def summary(images: dict[str, dict[str, float]]) -> dict:
+    """{"mean": {metric: value}, "images": ...} of one set."""
+    names = list(next(iter(images.values())))
+    mean = {name: sum(metrics[name] for metrics in images.values()) / len(images) for name in names}
+    return {"mean": mean, "images": images}
+
+
+def not_finite(metrics: dict[str, float]) -> str | None:
+    """The first metric that is no finite number, in words."""
+    return next((f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)), None)
+
+
+def _waiting() -> dict:
+    return {
+        "status": "waiting",
+        "reason": None,
+        "seconds": 0.0,
+        "iterations": 0,
+        "curve": [],
+        "final": {},
+        "images": {},
+    }
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,424 @@
+"""basicsr benchmark: the option file, the runs, what survives a kill, and equal draws of the data."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import REPOSITORY
+from tiny import options, write_images
+
+import converse_basicsr.archs
+import converse_basicsr.data
+import converse_basicsr.metrics  # noqa: F401 (register)
+from converse_basicsr.benchmark import runner, training
+from converse_basicsr.benchmark.folder import locked, note_process
+from converse_basicsr.benchmark.schedule import scale_recipe
+from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
+from converse_basicsr.cli import main
+from converse_basicsr.conditioning import restore, takes_kernel
+from converse_basicsr.data import demo
+from converse_basicsr.errors import UserError
+from converse_basicsr.journal import read_entries
+from converse_basicsr.models.restoration_model import RestorationModel
+from converse_basicsr.models.windowed_model import WindowedRestorationModel
+
+from basicsr.archs import build_network
+
+SMALL = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "upscale": 4}
+ENTRANTS = {
+    "Converse SR": {"type": "ConverseSRResNet", **SMALL},
+    "EDSR": {"type": "EDSR", **SMALL},
+}
+BREAKS = {"type": "EDSR", **SMALL, "img_range": 0.0}  # divides by it: the first loss is infinite
+
+
+def write_benchmark(folder: Path, **changes) -> Path:
+    """bench.yml of two small networks on small images; keys of the top level may be replaced."""
+    opt = options(datasets__train__type="BicubicSRDataset", datasets__train__dataset_enlarge_ratio=100, val__val_freq=1)
+    for section in opt["datasets"].values():
+        section.pop("dataroot_lq")
+    opt["datasets"]["val"]["type"] = "BicubicSRDataset"
+    opt["datasets"]["val_2"] = {**opt["datasets"]["val"], "name": "again"}
+    recipe = {key: opt[key] for key in ("scale", "datasets", "train", "val", "logger")}
+    content = {"name": "bench", "seeds": [0, 1], "budget": {"iterations": 2}, "entrants": ENTRANTS, "recipe": recipe}
+    file = folder / "bench.yml"
+    file.write_text(yaml.safe_dump({**content, **changes}, sort_keys=False))
+    return file
+
+
+@pytest.fixture
+def here(in_tmp, monkeypatch):
+    """Images, option file, and stand-ins: cost and report are others' work, and trainings run in this process."""
+    write_images(in_tmp / "data")
+    write_benchmark(in_tmp)
+    stand_ins(monkeypatch)
+    monkeypatch.setattr(training, "run_command", lambda arguments, log, lock, look: main(arguments))
+    return in_tmp
+
+
+def stand_ins(monkeypatch) -> None:
+    cost, reporting = (types.ModuleType(f"converse_basicsr.benchmark.{name}") for name in ("cost", "reporting"))
+    cost.measure_cost = lambda network, inputs, scale, device: {"input": list(inputs[0].shape), "scale": scale}
+    reporting.write_report = lambda folder: [folder / "results.md"]
+    for module in (cost, reporting):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+def bench(*arguments, code=0) -> dict:
+    assert main(["benchmark", "-opt", "bench.yml", *arguments]) == code
+    return results() if code in (0, 1) else {}
+
+
+def results(folder="results/benchmark/bench") -> dict:
+    return json.loads(Path(folder, "results.json").read_text())
+
+
+def test_every_entrant_and_seed_is_trained_and_measured(here, capsys):
+    content = bench()
+    head, entrants = content["benchmark"], content["entrants"]
+    assert head["sets"] == ["tiny_val", "again"] and head["metrics"] == ["psnr"] and head["finished"]
+    assert head["better"] == {"psnr": "higher"}
+    assert head["baseline"]["name"] == "bicubic"
+    assert list(head["baseline"]["sets"]["again"]["images"]) == ["image0", "image1", "image2"]
+    assert list(entrants) == list(ENTRANTS)
+    for name, entrant in entrants.items():
+        assert entrant["network"] == ENTRANTS[name]
+        assert entrant["cost"] == {"input": [1, 3, 16, 16], "scale": 4}
+        assert list(entrant["runs"]) == ["0", "1"]
+        for run in entrant["runs"].values():
+            assert (run["status"], run["reason"], run["iterations"]) == ("done", None, 2)
+            assert [point["iter"] for point in run["curve"]] == [1, 2]
+            assert 0 < run["curve"][0]["seconds"] <= run["curve"][1]["seconds"] <= run["seconds"]
+            for set_name, measured in run["final"].items():
+                mean = sum(metrics["psnr"] for metrics in measured["images"].values()) / 3
+                assert measured["mean"]["psnr"] == pytest.approx(mean)
+                assert run["curve"][-1]["sets"][set_name]["psnr"] == pytest.approx(mean, abs=1e-4)
+            for path in run["images"]["tiny_val"].values():
+                assert Path("results/benchmark/bench", path).is_file()
+    assert Path("results/benchmark/bench/images/again/image1_gt.png").is_file()
+    finals = [entrants["EDSR"]["runs"][seed]["final"]["tiny_val"]["mean"]["psnr"] for seed in "01"]
+    assert finals[0] != finals[1]
+    assert (
+        "wrote results/benchmark/bench/results.json\nwrote results/benchmark/bench/results.md"
+        in capsys.readouterr().out
+    )
+
+
+def test_what_is_done_is_not_done_again(here, monkeypatch):
+    write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]})
+    first = bench()
+    monkeypatch.setattr(runner, "train", None)
+    monkeypatch.setattr(runner, "measure_baseline", None)
+    assert bench() == first
+
+
+def test_a_diverged_entrant_is_noted_and_the_others_go_on(here):
+    write_benchmark(here, seeds=[0], entrants={"Breaks": BREAKS, **ENTRANTS})
+    entrants = bench()["entrants"]
+    run = entrants["Breaks"]["runs"]["0"]
+    assert run["status"] == "diverged" and run["iterations"] == 1
+    assert run["reason"] == "l_pix is inf at iteration 1"
+    assert run["curve"] == [] and run["final"] == {}
+    assert all(entrants[name]["runs"]["0"]["status"] == "done" for name in ENTRANTS)
+
+
+def test_a_failed_run_is_tried_again(here, monkeypatch, capsys):
+    """Out of memory, say: its process is killed."""
+    run_command = training.run_command
+
+    def fail(arguments, log, lock, look):
+        return -signal.SIGKILL if "converse_sr_seed1" in arguments[2] else run_command(arguments, log, lock, look)
+
+    monkeypatch.setattr(training, "run_command", fail)
+    content = bench(code=1)
+    run = content["entrants"]["Converse SR"]["runs"]["1"]
+    assert (run["status"], run["reason"]) == ("stopped", "killed by SIGKILL (out of memory?)")
+    assert content["benchmark"]["finished"] is None
+    assert content["entrants"]["EDSR"]["runs"]["1"]["status"] == "done"
+    assert "1 runs stopped before their end" in capsys.readouterr().out
+    monkeypatch.setattr(training, "run_command", run_command)
+    assert bench()["benchmark"]["finished"]
+
+
+def test_a_training_that_ends_early_is_not_done(here):
+    """BasicSR counts an incomplete batch of each epoch, and drops it: with 3 images, batches of 2, every second one."""
+    write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]}, budget={"iterations": 8})
+    run = bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=1)["entrants"]["EDSR"]["runs"]["0"]
+    assert run["status"] == "stopped" and run["reason"].startswith("ended at iteration 5 of 8")
+
+
+def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
+    write_benchmark(here, seeds=[0], budget={"minutes": 0.002})
+    monkeypatch.setattr(training, "PROBE", (1, 3))
+    monkeypatch.setattr(runner, "PROBE", (1, 3))
+    for entrant in bench()["entrants"].values():
+        rate, iterations = entrant["probe"]["seconds_per_iteration"], entrant["probe"]["iterations"]
+        assert iterations == max(1, int(0.12 / rate))
+        assert entrant["runs"]["0"]["iterations"] == iterations
+    assert not list(Path("results/benchmark/bench/experiments").glob("*probe*"))
+
+
+def test_a_changed_file_is_refused_and_force_begins_anew(here, capsys):
+    write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]})
+    bench()
+    write_benchmark(here, seeds=[1], entrants={"EDSR": ENTRANTS["EDSR"]})
+    bench(code=2)
+    assert (
+        "has results of other options: seeds was [0], is [1]; take another name, or --force" in capsys.readouterr().err
+    )
+    assert list(bench("--force")["entrants"]["EDSR"]["runs"]) == ["1"]
+    archived = list(Path("results/benchmark").glob("bench_archived_*"))
+    assert len(archived) == 1 and list(results(archived[0])["entrants"]["EDSR"]["runs"]) == ["0"]
+    Path("other/bench").mkdir(parents=True)
+    Path("other/bench/notes.txt").write_text("not ours")
+    bench("--out", "other", code=2)
+    assert "is there and is no benchmark's" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"entrants": {**ENTRANTS, "A": {"type": "EDSR", "num_feats": 4}}},
+            "entrants: A: network_g: EDSR has no option",
+        ),
+        (
+            {"entrants": {**ENTRANTS, "A": {"type": "MSRResNet", "upscale": 2}}},
+            "entrants: A: network_g: MSRResNet makes",
+        ),
+        (
+            {"entrants": {"A": {"type": "EDRS"}, **ENTRANTS, "B": {"type": "RCAN"}}},
+            r"A: network_g:type: no arch named 'EDRS'.*; B: network_g: RCAN needs",
+        ),
+        (
+            {"entrants": {"A": {"type": "EDSR", "model_type": "SRModel"}}},
+            "A: model_type: SRModel does not keep the draws",
+        ),
+        ({"entrants": {"A b": ENTRANTS["EDSR"], "a-B": ENTRANTS["EDSR"]}}, "entrants:a-B: its files would have"),
+        ({"entrants": {"debug": ENTRANTS["EDSR"]}}, "entrants:debug: must be letters"),
+        ({"entrants": {"A": {}}}, "no entrants:A:type"),
+        ({"entrants": {}}, "entrants: must hold names"),
+        ({"seeds": [0, 0]}, "seeds: each may be there once"),
+        ({"seeds": 3}, "seeds: must be a list of whole numbers"),
+        ({"budget": {"hours": 1}}, "budget: must be {iterations: N} or {minutes: M}"),
+        ({"budget": {"minutes": 0}}, "budget:minutes: must be a number above 0"),
+        ({"budget": {"iterations": 1.5}}, "budget:iterations: must be a whole number"),
+        ({"name": "a/b"}, "name: must be letters"),
+        ({"seed": [0]}, "no option 'seed'"),
+    ],
+)
+def test_wrong_files_are_refused_before_anything_is_trained(in_tmp, changes, message):
+    write_images(in_tmp / "data")
+    with pytest.raises(UserError, match=message):
+        check_benchmark(read_benchmark(str(write_benchmark(in_tmp, **changes))))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("recipe:train:optim_g:lr=0", "bench.yml: recipe: train:optim_g:lr: must be a number above 0"),
+        ("recipe:datasets:train:dataroot_gt=nowhere", "recipe: datasets:train:dataroot_gt: no such file or folder"),
+        ("recipe:manual_seed=1", "recipe:manual_seed: is not the recipe's"),
+        ("recipe:datasets:val_2:name=tiny_val", "each with a name of its own"),
+        ("recipe:train:total_iter=0", "recipe:train:total_iter: must be a whole number"),
+    ],
+)
+def test_a_wrong_recipe_is_said_once(in_tmp, entry, message):
+    write_images(in_tmp / "data")
+    with pytest.raises(UserError, match=message):
+        check_benchmark(read_benchmark(str(write_benchmark(in_tmp)), [entry]))
+
+
+def test_a_budget_keeps_the_shares_of_the_recipe():
+    recipe = {
+        "train": {"total_iter": 1000, "warmup_iter": 100, "scheduler": {"periods": [300, 700], "milestones": [500]}},
+        "val": {"val_freq": 200},
+        "logger": {"save_checkpoint_freq": 333, "print_freq": 7},
+    }
+    scaled = scale_recipe(recipe, 100)
+    assert scaled == {
+        "train": {"total_iter": 100, "warmup_iter": 10, "scheduler": {"periods": [30, 70], "milestones": [50]}},
+        "val": {"val_freq": 20},
+        "logger": {"save_checkpoint_freq": 34, "print_freq": 7},
+    }
+    assert scale_recipe(recipe, 1000) == recipe
+    assert sum(scale_recipe(recipe, 7)["train"]["scheduler"]["periods"]) >= 7
+
+
+# --- what killed processes leave ---
+
+
+def test_a_broken_off_training_goes_on_from_its_last_state(here, monkeypatch):
+    """A real training in its own process, ended by Ctrl-C in this one, and gone on with."""
+    write_benchmark(here, seeds=[0], budget={"iterations": 400}, entrants={"EDSR": ENTRANTS["EDSR"]})
+    forced = [
+        "recipe:train:total_iter=400",
+        "recipe:train:scheduler:periods=[400]",
+        "recipe:val:val_freq=400",
+        "recipe:logger:print_freq=5",
+        "recipe:logger:save_checkpoint_freq=10",
+    ]
+    in_this_process = training.run_command
+    pids = []
+
+    def interrupt(folder, entries):
+        if entries and entries[-1]["iter"] >= 20:
+            pids.append(int((folder / "lock").read_text()))
+            raise KeyboardInterrupt
+
+    folder = here / "results/benchmark/bench"
+    monkeypatch.setattr(training, "run_command", REAL_COMMAND)
+    monkeypatch.setattr(training, "POLL", 0.05)
+    monkeypatch.setattr(runner, "_note", lambda run, entries: interrupt(folder, entries))
+    bench("--force_yml", *forced, code=130)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+    run = results()["entrants"]["EDSR"]["runs"]["0"]
+    assert (run["status"], run["reason"]) == ("stopped", "interrupted")
+    journal = folder / "experiments/bench_edsr_seed0/journal.jsonl"
+    before = read_entries(journal)
+    with journal.open("a") as file:
+        file.write('{"iter": 300, "sec')  # half a line, as a kill leaves it
+
+    monkeypatch.setattr(training, "run_command", in_this_process)
+    monkeypatch.setattr(runner, "_note", NOTE)
+    run = bench("--force_yml", *forced)["entrants"]["EDSR"]["runs"]["0"]
+    assert (run["status"], run["iterations"]) == ("done", 400)
+    after = read_entries(journal)
+    kept = [entry for entry in before if entry["iter"] <= 10]  # the first state, at least, was there
+    assert after[: len(kept)] == kept  # not begun anew
+    iterations = [entry["iter"] for entry in after if "losses" in entry]
+    assert iterations == list(range(5, 401, 5))  # none twice
+    seconds = [entry["seconds"] for entry in after]
+    assert seconds == sorted(seconds) and run["seconds"] == seconds[-1]
+
+
+REAL_COMMAND, NOTE = training.run_command, runner._note
+
+
+def test_a_training_that_outlives_its_parent_is_waited_for(tmp_path, capsys):
+    with locked(tmp_path) as lock:
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"], pass_fds=(lock,))
+        note_process(lock, child.pid)
+    with locked(tmp_path):
+        assert child.wait(10) == 0
+    assert f"process {child.pid} is at work there; waiting for its end" in capsys.readouterr().out
+
+
+# --- equal draws ---
+
+SWIN = {
+    "type": "SwinIR",
+    "upscale": 4,
+    "img_size": 8,
+    "window_size": 8,
+    "embed_dim": 4,
+    "depths": [2],
+    "num_heads": [2],
+}
+SWIN |= {"mlp_ratio": 1, "upsampler": "pixelshuffledirect", "drop_path_rate": 0.5}  # draws while it is trained
+
+
+def batches(folder, monkeypatch, network: dict, separate_draws: bool, workers: int) -> list[torch.Tensor]:
+    """The inputs of three iterations, each an epoch, of a training by the command."""
+    seen = []
+    feed_data = RestorationModel.feed_data
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            RestorationModel, "feed_data", lambda self, data: (seen.append(data["lq"]), feed_data(self, data))
+        )
+        opt = options(network_g=network, model_type="RestorationModel", val=None, train__total_iter=3)
+        opt["datasets"] = {
+            "train": {**opt["datasets"]["train"], "type": "BicubicSRDataset", "num_worker_per_gpu": workers}
+        }
+        del opt["datasets"]["train"]["dataroot_lq"]
+        opt["train"]["separate_draws"] = separate_draws
+        (folder / "run.yml").write_text(yaml.safe_dump(opt))
+        assert main(["train", "-opt", "run.yml", "--no_report"]) == 0
+        shutil.rmtree("experiments")
+    return seen
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_same_seed_means_the_same_data_for_every_network(in_tmp, monkeypatch, workers):
+    write_images(in_tmp / "data")
+
+    def same(separate_draws: bool) -> list[bool]:
+        first, *others = (
+            batches(in_tmp, monkeypatch, network, separate_draws, workers) for network in (*ENTRANTS.values(), SWIN)
+        )
+        return [all(map(torch.equal, first, other)) for other in others]
+
+    assert same(True) == [True, True]
+    assert same(False) == [False, False]
+
+
+def test_the_network_draws_of_its_own(in_tmp, monkeypatch):
+    """Other iterations, other paths dropped: the seed of an iteration is not one for all."""
+    write_images(in_tmp / "data")
+    opt = options(network_g=SWIN, model_type="RestorationModel", is_train=True, dist=False, rank=0, num_gpu=0)
+    opt["train"]["separate_draws"] = True
+    model = RestorationModel(opt)
+    state = torch.get_rng_state()
+    data = {"lq": torch.rand(2, 3, 8, 8), "gt": torch.rand(2, 3, 32, 32)}
+    outputs = []
+    for iteration in (1, 1, 2):
+        model.optimizer_g.param_groups[0]["lr"] = 0
+        model.feed_data(data)
+        torch.set_rng_state(state)
+        model.optimize_parameters(iteration)
+        assert torch.equal(torch.get_rng_state(), state)
+        outputs.append(model.output.detach())
+    assert torch.equal(outputs[0], outputs[1]) and not torch.equal(outputs[0], outputs[2])
+
+
+def test_windows_are_padded_and_cropped(in_tmp):
+    opt = options(network_g=SWIN, model_type="WindowedRestorationModel", is_train=False, dist=False, num_gpu=0)
+    model = WindowedRestorationModel(opt)
+    lq = torch.rand(1, 3, 13, 16)
+    model.feed_data({"lq": lq})
+    model.test()
+    padded = torch.nn.functional.pad(lq, (0, 0, 0, 3), "reflect")
+    with torch.no_grad():
+        assert torch.equal(model.output, model.net_g(padded)[..., :52, :])
+
+
+# --- the option files ---
+
+FILES = sorted((REPOSITORY / "options/benchmark").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_entrant_of_the_option_files_builds(path):
+    benchmark = read_benchmark(str(path))
+    assert benchmark.name == path.stem
+    color = benchmark.recipe["datasets"]["train"].get("color", "rgb")
+    lq = torch.rand(1, 1 if color == "gray" else 3, 16, 16)
+    for entrant in benchmark.entrants:
+        network = build_network(entrant.network).eval()
+        kernel = torch.full((1, 1, 7, 7), 1 / 49)
+        with torch.no_grad():
+            output = restore(network, takes_kernel(network), lq, kernel, benchmark.scale)
+        assert output.shape == (*lq.shape[:2], 16 * benchmark.scale, 16 * benchmark.scale)
+
+
+def test_the_smoke_file_passes_its_checks(in_tmp, monkeypatch):
+    monkeypatch.setattr(demo, "TRAIN", ("rocket.jpg",))
+    benchmark = read_benchmark(str(REPOSITORY / "options/benchmark/smoke.yml"))
+    demo.build_demo_if_asked_for(benchmark.recipe)
+    check_benchmark(benchmark)
+
+
+def test_either_a_file_or_smoke(capsys):
+    for arguments in ([], ["-opt", "bench.yml", "--smoke"]):
+        with pytest.raises(SystemExit):
+            main(["benchmark", *arguments])
+        assert "give either -opt FILE or --smoke" in capsys.readouterr().err
