@@ -1,0 +1,1 @@
+"""Networks beside one another: trained by one recipe, and quality shown against cost."""
