@@ -167,6 +167,18 @@ def test_measure_cost(brief):
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_cuda_device_the_counts_are_those_of_the_cpu(brief):
+    network = ARCH_REGISTRY.get("ConverseSRResNet")(num_feat=4, num_block=1, upscale=2)
+    x = torch.rand(2, 3, 8, 6)
+    cpu, cuda = measure_cost(network, (x,), 2, "cpu"), measure_cost(network.cuda(), (x.cuda(),), 2, "cuda")
+    assert [cuda[key] for key in ("parameters", "flops", "flops_with_fft", "activations")] == [
+        cpu[key] for key in ("parameters", "flops", "flops_with_fft", "activations")
+    ]
+    assert 2 * 3 * 16 * 12 * 4 / 2**20 <= cuda["peak_memory_mib"]["evaluation"] < cuda["peak_memory_mib"]["training"]
+
+
 def test_a_network_that_takes_a_kernel_and_a_scale(brief):
     network = ARCH_REGISTRY.get("ConverseUSRNet")(num_feat=4, num_block=1, num_iterations=2)
     kernel = torch.full((1, 1, 7, 7), 1 / 49)

@@ -3,6 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
+from conftest import REPOSITORY
 from torch import nn
 
 import converse_basicsr.archs  # noqa: F401 (registers)
@@ -98,6 +100,14 @@ def test_converse_is_the_layer(scale):
     layer.load_state_dict(up.state_dict())
     x = torch.rand(1, 4, 6, 5)
     assert torch.equal(up(x), layer(x))
+
+
+def test_the_benchmark_compares_each_of_them_and_nothing_else():
+    entrants = yaml.safe_load((REPOSITORY / "options/benchmark/upsamplers.yml").read_text())["entrants"].values()
+    assert [entrant["upsampler"] for entrant in entrants] == list(UPSAMPLERS)
+    assert len({str({**entrant, "upsampler": None}) for entrant in entrants}) == 1
+    for entrant in entrants:
+        build_network(dict(entrant))
 
 
 @pytest.mark.parametrize(
