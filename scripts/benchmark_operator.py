@@ -8,18 +8,25 @@ Medians of interleaved runs; every ratio is within one run. Prints Markdown tabl
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from literal import on_literal_form
-from measure import Timing, as_json, environment, peak_memory, time_together
 from torch import Tensor, nn
 from tqdm import tqdm
 
 import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr import Converse2D, converse2d_reference
+from converse_basicsr.benchmark.timing import (
+    Timing,
+    as_json,
+    environment,
+    evaluating,
+    peak_memory,
+    time_together,
+    training_step,
+)
 from converse_basicsr.cli.allocator import keep_large_buffers
 from converse_basicsr.layers.spatial import build_spatial_op
 
@@ -138,24 +145,6 @@ def measure_network(arch, shape, plain, device, compiled) -> dict:
     evaluation = {name: evaluating(network, *inputs) for name, network in networks.items()}
     training = {name: training_step(f, *inputs) for name, f in networks.items() if name != "ours, kept"}
     return measure_all(f"{arch} {'x'.join(map(str, shape))}", evaluation, training, device)
-
-
-def evaluating(function: Callable, *inputs: Tensor) -> Callable[[], object]:
-    def run() -> None:
-        with torch.no_grad():
-            function(*inputs)
-
-    return run
-
-
-def training_step(function: Callable, y: Tensor, *others: Tensor) -> Callable[[], object]:
-    """Forward and backward, to the input too: a layer inside a network has to give that gradient."""
-
-    def run() -> None:
-        leaf = y.detach().requires_grad_()
-        function(leaf, *others).square().mean().backward()
-
-    return run
 
 
 UNMEASURED = ("FFT floor", "ours, compiled")  # memory: of the floor there is none, a compiled graph hides its own

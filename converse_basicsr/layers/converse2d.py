@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from ..ops import converse2d
 from ..ops.blockwise import fits_block, stays_in_block
 from ..ops.borders import PADDING_MODES, Margins, check_size, fast_margin, pad
+from ..ops.compiling import sizes
 from ..ops.filter_bank import FILTER_PRIORS, apply_filter_bank, build_filter_bank
 from ..ops.prior import check_prior
 from ..ops.transforms import Torus
@@ -131,7 +132,7 @@ class Converse2D(nn.Module):
                 return converse2d(y, self.weight, self.lam, self.scale, self.prior)
             if not fits_block(self.weight, self.scale):
                 return self._filter(y)
-        margins = self.margins(tuple(y.shape[-2:]))
+        margins = self.margins(sizes(y)[-2:])
         fine = margins.scaled(self.scale)
         prior = self.prior if x0 is None else pad(x0, fine, self.padding_mode)
         return fine.crop(converse2d(pad(y, margins, self.padding_mode), self.weight, self.lam, self.scale, prior))
@@ -149,9 +150,9 @@ class Converse2D(nn.Module):
     def _filter(self, y: Tensor) -> Tensor:
         """A prior made from y: one bank of filters, for all samples."""
         dtype = torch.promote_types(torch.promote_types(y.dtype, self.weight.dtype), torch.float32)
-        size = tuple(y.shape[-2:])
+        batch, _, *size = sizes(y)
         margins = self.margins(size)
-        torus = Torus(margins.around(size), packed=y.shape[0] % 2 == 0)
+        torus = Torus(margins.around(size), packed=batch % 2 == 0)
 
         def build() -> Tensor:
             return build_filter_bank(self.weight.to(dtype), self.lam.to(dtype), torus, self.scale, self.prior)

@@ -21,15 +21,22 @@ class KeptFilter:
     Nothing is kept while gradients to the parameters may be asked for, nor a filter bank above MOST_BYTES. Copies and
     pickles of the layer start empty.
     Threads may share it: what is kept is replaced as a whole.
+
+    A graph that is being recorded builds its filters from the parameters, whatever is kept.
+
+    Args:
+        in_traces: let a torch.jit trace hold a kept filter as a constant, to count what repeated evaluation costs.
     """
 
-    def __init__(self):
+    def __init__(self, in_traces: bool = False):
+        self.in_traces = in_traces
         self._kept: tuple | None = None
 
     def get(self, key: Hashable, weight: Tensor, bias: Tensor, build: Callable[[], Tensor]) -> Tensor:
         """The filters for the key (all that they depend on but the parameters): those kept, if right, else new ones."""
         learning = torch.is_grad_enabled() and (weight.requires_grad or bias.requires_grad)
-        if learning or weight.device.type != "cpu" or is_compiling():
+        recording = is_compiling() and not (self.in_traces and torch.jit.is_tracing())
+        if learning or weight.device.type != "cpu" or recording:
             return build()
         kept = self._kept
         if kept is not None:

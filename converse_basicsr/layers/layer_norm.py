@@ -1,6 +1,7 @@
 """Layer normalisation of feature maps."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -14,6 +15,8 @@ def normalise_channels(x: Tensor, eps: float) -> Tensor:
         eps: added to the (biased) variance.
     """
     with torch.autocast(x.device.type, enabled=False):
+        if torch.jit.is_tracing():  # torch's own, which a trace can hold and counters of FLOPs know
+            return F.layer_norm(x.movedim(1, -1), x.shape[1:2], eps=eps).movedim(-1, 1)
         return _Normalise.apply(x.to(torch.promote_types(x.dtype, torch.float32)), eps)[0].to(x.dtype)
 
 

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .blockwise import fits_block, solve_blockwise
+from .compiling import sizes
 from .filter_bank import FILTER_PRIORS, apply_filter_bank, build_filter_bank
 from .prior import PRIORS, Prior, check_prior, prior_image
 from .spectra import adjoint_bank
@@ -51,7 +52,7 @@ def converse2d(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int = 1, x0: 
 def _solve(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0: Prior) -> Tensor:
     if fits_block(psf, scale):
         return solve_blockwise(y, psf, lam, scale, x0)
-    torus = Torus(tuple(y.shape[-2:]), packed=can_pack(y, psf, lam))
+    torus = Torus(sizes(y)[-2:], packed=can_pack(y, psf, lam))
     if isinstance(x0, str) and (x0 in FILTER_PRIORS or scale == 1):
         filters = build_filter_bank(psf, lam, torus, scale, "zero" if x0 == "zero" else "nearest")
         return apply_filter_bank(y, filters, torus, scale)
@@ -68,7 +69,7 @@ def _solve(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0: Prior) -
 
 def can_pack(y: Tensor, psf: Tensor, lam: Tensor | float) -> bool:
     """Whether pairs of samples can share a transform: an even batch, and the same filter for all of it."""
-    return y.shape[0] % 2 == 0 and psf.shape[0] == 1 and not (isinstance(lam, Tensor) and lam.shape[0] != 1)
+    return sizes(y)[0] % 2 == 0 and psf.shape[0] == 1 and not (isinstance(lam, Tensor) and lam.shape[0] != 1)
 
 
 def _polyphase(x: Tensor, scale: int) -> Tensor:

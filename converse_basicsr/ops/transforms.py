@@ -7,7 +7,7 @@ whose samples have filters of their own, takes real FFTs and half spectra.
 All FFTs are unscaled, so that each direction's transpose is the other direction. A half spectrum stands for the whole
 one, in gradients too; `stand_for_whole` is where ordinary tensors enter.
 
-Under torch.compile the same is done by plain operations, which it can trace, and their own derivatives.
+While torch.compile or torch.jit.trace record a graph, the same is done by plain operations and their own derivatives.
 """
 
 from dataclasses import dataclass

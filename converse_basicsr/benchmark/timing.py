@@ -1,4 +1,7 @@
-"""Timing and memory of functions beside one another, in one run, and the machine that it was on."""
+"""Timing and memory of functions beside one another, in one run, and the machine that it was on.
+
+A CUDA device is waited for before and after what is timed.
+"""
 
 import platform
 import statistics
@@ -9,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 MIN_RUNS, MAX_RUNS, SECONDS = 5, 30, 3.0
@@ -38,6 +42,29 @@ def time_together(functions: dict[str, Callable[[], object]], device: torch.devi
     return {name: _summarise(values) for name, values in samples.items()}
 
 
+def evaluating(function: Callable, *inputs) -> Callable[[], None]:
+    """The call function(*inputs) without gradients."""
+
+    def run() -> None:
+        with torch.no_grad():
+            function(*inputs)
+
+    return run
+
+
+def training_step(function: Callable, y: Tensor, *others) -> Callable[[], None]:
+    """Forward and backward of function(y, *others), to y too: a layer inside a network has to give that gradient.
+
+    Gradients of parameters add up from call to call; there is no step of an optimiser.
+    """
+
+    def run() -> None:
+        leaf = y.detach().requires_grad_()
+        function(leaf, *others).square().mean().backward()
+
+    return run
+
+
 def _time_once(function: Callable[[], object], device: torch.device) -> float:
     _wait(device)
     start = time.perf_counter()
@@ -57,7 +84,10 @@ def _summarise(values: list[float]) -> Timing:
 
 
 def peak_memory(function: Callable[[], object], device: torch.device) -> float:
-    """MiB that a call holds at most, beyond what was held before it (in torch's tensors)."""
+    """MiB that a call holds at most, in torch's tensors, beyond what is held after a first call.
+
+    So parameters and their gradients do not count, nor what a CUDA library takes for itself.
+    """
     function()
     if device.type == "cuda":
         _wait(device)
@@ -82,7 +112,7 @@ class _LiveBytes(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
         for tensor in torch.utils._pytree.tree_leaves(result):
-            if isinstance(tensor, torch.Tensor):
+            if isinstance(tensor, Tensor):
                 self._count(tensor.untyped_storage())
         return result
 

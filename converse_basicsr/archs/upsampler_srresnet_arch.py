@@ -1,0 +1,66 @@
+"""MSRResNet with a choice of upsamplers: what Converse2D does in PixelShuffle's place, all else equal."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from basicsr.archs.arch_util import ResidualBlockNoBN, default_init_weights, make_layer
+from basicsr.utils.registry import ARCH_REGISTRY
+
+from ..layers.upsamplers import build_upsampler
+from .converse_srresnet_arch import STAGES
+
+
+@ARCH_REGISTRY.register()
+class UpsamplerSRResNet(nn.Module):
+    """BasicSR's MSRResNet, whose upsampling stages are of a chosen kind.
+
+    With 'pixelshuffle' it is MSRResNet: the same parameters under the same names give the same output. 'converse' is
+    the second variant of Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025.
+
+    Args:
+        num_in_ch (int): Channels of the input. Default: 3.
+        num_out_ch (int): Channels of the output; that of the input, or any number if that is 1. Default: 3.
+        num_feat (int): Channels of the features. Default: 64.
+        num_block (int): Number of residual blocks. Default: 16.
+        upscale (int): 2, 3, 4 or 8; 4 and 8 in stages of 2. Default: 4.
+        upsampler (str): 'pixelshuffle', 'conv_transpose', 'nearest_conv', 'converse', 'carafe' or 'dysample', as in
+            layers/upsamplers.py. Those that leave channels apart follow a 3x3 convolution, as PixelShuffle does.
+            Default: 'pixelshuffle'.
+
+    Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
+    """
+
+    def __init__(
+        self,
+        num_in_ch: int = 3,
+        num_out_ch: int = 3,
+        num_feat: int = 64,
+        num_block: int = 16,
+        upscale: int = 4,
+        upsampler: str = "pixelshuffle",
+    ):
+        super().__init__()
+        if upscale not in STAGES:
+            raise ValueError(f"upscale must be one of {', '.join(map(str, STAGES))}, got {upscale!r}")
+        if num_in_ch not in (1, num_out_ch):
+            raise ValueError(f"the skip needs num_in_ch 1 or num_out_ch ({num_out_ch}), got {num_in_ch}")
+        self.upscale = upscale
+        self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, padding=1)
+        self.body = make_layer(ResidualBlockNoBN, num_block, num_feat=num_feat)
+        for i, factor in enumerate(STAGES[upscale], start=1):
+            upconv, up = build_upsampler(upsampler, num_feat, factor)
+            self.add_module(f"upconv{i}", upconv)
+            self.add_module(f"up{i}", up)
+        self.conv_hr = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, padding=1)
+        self.lrelu = nn.LeakyReLU(negative_slope=0.1, inplace=True)
+        # every 3x3 convolution outside the body as in MSRResNet; what is inside of CARAFE and DySample by themselves
+        default_init_weights([module for module in self.children() if isinstance(module, nn.Conv2d)], 0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        feat = self.body(self.lrelu(self.conv_first(x)))
+        for i in range(1, len(STAGES[self.upscale]) + 1):
+            upconv, up = self.get_submodule(f"upconv{i}"), self.get_submodule(f"up{i}")
+            feat = self.lrelu(up(upconv(feat)))
+        skip = F.interpolate(x, scale_factor=self.upscale, mode="bilinear", align_corners=False)
+        return self.conv_last(self.lrelu(self.conv_hr(feat))) + skip
