@@ -1,0 +1,1 @@
+"""Several networks trained with one recipe: quality against cost."""
