@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from .standings import Entrant, Score, Standings
+from .standings import Entrant, Score, Standings, image_value
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _image_means(standings: Standings, entrant: Entrant) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for run in entrant.finished.values():
         for name in (run.get("final") or {}).get(standings.first[0], {}).get("images") or {}:
-            value = standings.image_value(run, standings.first, name)
+            value = image_value(run, standings.first, name)
             if value is not None:
                 found.setdefault(name, []).append(value)
     return {name: math.fsum(values) / len(values) for name, values in found.items()}

@@ -20,7 +20,9 @@ def results_markdown(standings: Standings, summary: Summary, pictures: list[Path
     parts = [
         f"# {_plain(standings.benchmark['name'])}",
         f"**{_plain(summary.headline)}**",
-        "\n".join(f"- {_plain(sentence)}" for sentence in summary.sentences),
+        _plain_list(summary.sentences),
+        _plain(summary.price),
+        _plain_list([f"{ratio.name}: {ratio.value:.2f} times ({ratio.detail})" for ratio in summary.ratios]),
         _table(main_table(standings)),
         _plain(legend(standings)),
     ]

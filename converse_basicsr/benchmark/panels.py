@@ -10,12 +10,12 @@ from PIL import Image
 
 from .. import panel
 from . import wording
-from .standings import Entrant, Standings
+from .standings import Entrant, Standings, image_value
 
 MOST_IMAGES = 4
 CROP = 80  # side of the crop, in pixels of the ground truth
 ZOOM = 3
-AMPLIFY = 8  # errors are shown this many times as bright
+AMPLIFY = 4  # errors are shown this many times as bright
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,19 @@ def find_comparisons(standings: Standings) -> list[Comparison]:
 def draw_comparison(comparison: Comparison, folder: Path) -> Path:
     """Write the whole image beside its crops, and the errors below them, as a PNG in the folder."""
     side = comparison.window[2] * ZOOM
-    whole = panel.outline(comparison.truth, comparison.window)
-    whole = whole.resize((round(whole.width * side / whole.height), side), Image.Resampling.LANCZOS)
-    blank = [Image.new("RGB", size, "white") for size in (whole.size, (side, side))]
-    crops, errors = [(comparison.name, whole)], [(f"error x {AMPLIFY}", blank[0])]
+    crops, errors = [], []
     for view in comparison.views:
         crops.append((f"{view.detail}  {view.title}".strip(), _enlarged(comparison.crop(view), side)))
-        error = ("error", _enlarged(comparison.error(view), side)) if view.has_error else ("", blank[1])
+        blank = ("", Image.new("RGB", (side, side), "white"))
+        error = (f"error x {AMPLIFY}", _enlarged(comparison.error(view), side)) if view.has_error else blank
         errors.append(error)
+    details = panel.stack([panel.line_of_tiles(crops), panel.line_of_tiles(errors)])
+    height = details.height - panel.LABEL - panel.GAP
+    whole = panel.outline(comparison.truth, comparison.window)
+    whole = whole.resize((round(whole.width * height / whole.height), height), Image.Resampling.LANCZOS)
+    picture = panel.beside([panel.line_of_tiles([(comparison.name, whole)]), details])
     path = folder / f"comparison_{_file_name(comparison.dataset)}_{_file_name(comparison.name)}.png"
-    panel.save_picture(panel.stack([panel.line_of_tiles(crops), panel.line_of_tiles(errors)]), path)
+    panel.save_picture(picture, path)
     return path
 
 
@@ -111,7 +114,7 @@ def _restored(standings: Standings, entrant: Entrant, dataset: str, name: str) -
         image = _read(standings.folder / file) if file else None
         if image is not None:
             measure = (dataset, standings.benchmark["metrics"][0])
-            detail = _detail(measure, standings.image_value(run, measure, name))
+            detail = _detail(measure, image_value(run, measure, name))
             return View(entrant.name, detail, entrant, image, True)
     return None
 

@@ -14,13 +14,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 GRAY = "#666666"
-SIZE, DPI = (6.4, 4.8), 150
+SIZE, DPI = (6.4, 5.2), 150
 LARGEST = 900  # area of a bubble, in square points
 CURVES = {"iterations": ("iter", "iterations"), "time": ("seconds", "training time")}
 COSTS = {  # picture: the cost along x, and the cost that is the bubble's size
     "latency": (("latency, ms", ("latency_ms", "median")), ("parameters", ("parameters",))),
-    "parameters": (("parameters", ("parameters",)), ("latency", ("latency_ms", "median"))),
-    "flops": (("FLOPs with FFT", ("flops_with_fft",)), ("latency", ("latency_ms", "median"))),
+    "parameters": (("parameters", ("parameters",)), ("latency in ms", ("latency_ms", "median"))),
+    "flops": (("FLOPs with FFT", ("flops_with_fft",)), ("latency in ms", ("latency_ms", "median"))),
 }
 
 
@@ -94,7 +94,6 @@ def _curves(standings: Standings, bands: list, title: str) -> Callable:
                 markevery=max(1, len(x) // 8), label=_plain(entrant.name) + done,
             )  # fmt: skip
         axis.set_xlabel(title + unit)
-        axis.legend(fontsize=10, framealpha=0.8)
         _finish(standings, axis)
 
     return draw
@@ -112,12 +111,16 @@ def _bubbles(standings: Standings, shown: list[Entrant], along: tuple, size: tup
         for i, entrant in enumerate(shown):
             spread = 0 if math.isnan(y[i].spread) else y[i].spread
             axis.errorbar(x[i], y[i].mean, spread, color=colour(entrant.place), capsize=4 if spread else 0, zorder=2)
-            axis.scatter(x[i], y[i].mean, areas[i], color=colour(entrant.place), alpha=0.55, edgecolor="black", zorder=3)
+            axis.scatter(
+                x[i], y[i].mean, areas[i], color=colour(entrant.place), alpha=0.55, edgecolor="black", zorder=3
+            )
+        axis.margins(x=0.25, y=0.25)
         if max(x) > 8 * min(x):
             axis.set_xscale("log")
-        axis.margins(x=0.25, y=0.25)
-        axis.set_xlabel(f"{along[0]} (less is better)\nbubble area: {size[0]}")
-        axis.xaxis.set_major_formatter(lambda value, _: wording.with_prefix(value))
+        else:
+            axis.set_xlim(left=0)
+        axis.set_xlabel(f"{along[0]} (less is better)\nbubble area: {size[0]}, at most {wording.with_prefix(largest)}")
+        axis.xaxis.set_major_formatter(lambda value, _: _tick(value))
         axis.xaxis.set_minor_formatter("")
         _finish(standings, axis)
         _label(axis, [_plain(one.name) for one in shown], x, [score.mean for score in y], areas)
@@ -170,7 +173,10 @@ def _draw_baseline(standings: Standings, axis) -> None:
 def _finish(standings: Standings, axis) -> None:
     dataset, metric = standings.first
     axis.set_ylabel(f"{_plain(metric.upper())}{wording.unit(standings.first).replace(' ', ', ')}")
-    axis.set_title(_plain(f"{dataset}, {len(standings.benchmark['seeds'])} seed(s)"), fontsize=11, color=GRAY)
+    seeds = len(standings.benchmark["seeds"])
+    axis.set_title(_plain(f"{dataset}, {seeds} seed{'s' * (seeds > 1)}"), fontsize=11, color=GRAY)
+    if axis.get_legend_handles_labels()[0]:
+        axis.figure.legend(loc="outside lower center", ncols=2, fontsize=11, frameon=False)
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
 
@@ -184,10 +190,17 @@ def _picture(path: Path, draw: Callable) -> Path:
         raise UserError(f"pictures need matplotlib: pip install 'converse_basicsr[benchmark]' ({error})") from error
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, "font.size": 13, "backend": "agg"}):
         figure = Figure(SIZE, DPI, layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
         FigureCanvasAgg(figure)
         draw(figure.subplots())
         figure.savefig(path, dpi=DPI)
     return path
+
+
+def _tick(value: float) -> str:
+    """20, 1.5 M: as with_prefix, without zeros at the end."""
+    number, *prefix = wording.with_prefix(value).split(" ")
+    return " ".join([f"{float(number):g}", *prefix])
 
 
 def _marker(entrant: Entrant) -> str:

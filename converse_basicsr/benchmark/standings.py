@@ -133,9 +133,6 @@ class Standings:
     def baseline_name(self) -> str:
         return (self.benchmark.get("baseline") or {}).get("name") or "baseline"
 
-    def image_value(self, run: dict, measure: Measure, image: str) -> float | None:
-        return value_of(((run.get("final") or {}).get(measure[0], {}).get("images") or {}).get(image), measure[1])
-
     def baseline_image_value(self, measure: Measure, image: str) -> float | None:
         sets = (self.benchmark.get("baseline") or {}).get("sets") or {}
         return value_of(((sets.get(measure[0]) or {}).get("images") or {}).get(image), measure[1])
@@ -165,6 +162,11 @@ def read_standings(folder: Path) -> Standings:
         raise UserError(f"{path} is no JSON: {error}") from error
     except KeyError as error:
         raise UserError(f"{path} lacks {error}, which basicsr benchmark writes") from error
+
+
+def image_value(run: dict, measure: Measure, image: str) -> float | None:
+    """A metric of one image of a run."""
+    return value_of(((run.get("final") or {}).get(measure[0], {}).get("images") or {}).get(image), measure[1])
 
 
 def value_of(metrics: dict | None, name: str) -> float | None:

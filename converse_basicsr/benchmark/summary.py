@@ -27,11 +27,12 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Summary:
-    """verdict: 'better', 'worse', 'equal' or 'open'; sentences and caveats are plain text."""
+    """verdict: 'better', 'worse', 'equal' or 'open'; the rest is plain text."""
 
     verdict: str
     headline: str
     sentences: list[str]
+    price: str  # what the ratios are, or why there are none
     ratios: list[Ratio]
     caveats: list[str]
 
@@ -42,11 +43,11 @@ def summarise(standings: Standings) -> Summary:
     converse, rival = standings.converse, standings.rival
     ratios = _ratios(converse, rival) if converse and rival else []
     sentences = [
-        *(_versus(standings, converse, rival, ratios) if converse and rival else []),
+        *(_versus(standings, converse, rival) if converse and rival else []),
         *_gains(standings),
         *_missing(standings),
     ]
-    return Summary(verdict, headline, sentences, ratios, _caveats(standings))
+    return Summary(verdict, headline, sentences, _price(converse, rival, ratios), ratios, _caveats(standings))
 
 
 def _verdict(standings: Standings) -> tuple[str, str]:
@@ -66,7 +67,10 @@ def _verdict(standings: Standings) -> tuple[str, str]:
             "within the spread over seeds."
         )
     if standings.sign(standings.first) * difference.value > 0:
-        return "better", f"{converse.name} is better than the best rival, {rival.name}, by {amount}{_seeds(difference)}."
+        return (
+            "better",
+            f"{converse.name} is better than the best rival, {rival.name}, by {amount}{_seeds(difference)}.",
+        )
     return (
         "worse",
         f"Converse is not better: {converse.name} is {amount} behind the best rival, {rival.name}{_seeds(difference)}.",
@@ -84,23 +88,43 @@ def _amount(standings: Standings, value: float) -> str:
     return f"{wording.metric(standings.first, value)}{unit} {wording.label(standings, standings.first)}"
 
 
-def _versus(standings: Standings, converse: Entrant, rival: Entrant, ratios: list[Ratio]) -> list[str]:
+def _price(converse: Entrant | None, rival: Entrant | None, ratios: list[Ratio]) -> str:
+    if not (converse and rival):
+        return ""
+    if not ratios:
+        return f"The costs of {converse.name} and {rival.name} are not both measured yet, so no price is given."
+    return f"The price of {converse.name}, in multiples of that of {rival.name}:"
+
+
+def _versus(standings: Standings, converse: Entrant, rival: Entrant) -> list[str]:
     sentences = []
-    if ratios:
-        parts = [f"{ratio.value:.2f} times the {ratio.name} ({ratio.detail})" for ratio in ratios]
-        sentences.append(f"The price of {converse.name}, measured against {rival.name}: {wording.listed(parts)}.")
-    else:
-        sentences.append(f"The costs of {converse.name} and {rival.name} are not measured yet, so no price is given.")
     won, both = images_won(standings, converse, rival)
     if both:
         sentences.append(f"{converse.name} is ahead of {rival.name} on {won} of {both} images.")
     signs = {measure: _sign(standings, converse, rival, measure) for measure in standings.measures}
-    others = [
-        wording.label(standings, measure) for measure, sign in signs.items() if sign * signs[standings.first] < 0
-    ]
+    others = [wording.label(standings, measure) for measure, sign in signs.items() if sign * signs[standings.first] < 0]
     if others:
         sentences.append(f"By {wording.listed(others)} it is the other way round.")
-    return sentences
+    return sentences + _better_and_faster(standings, converse)
+
+
+def _better_and_faster(standings: Standings, converse: Entrant) -> list[str]:
+    """Which rivals the Converse network loses to, and which it beats, in quality and latency at once."""
+    ahead, behind = [], []
+    own, sign = converse.price("latency_ms", "median"), standings.sign(standings.first)
+    for rival in standings.scored:
+        latency = rival.price("latency_ms", "median")
+        if rival.is_converse or own is None or latency is None:
+            continue
+        gain = sign * (rival.score(standings.first).mean - converse.score(standings.first).mean)
+        if gain > 0 and latency < own:
+            ahead.append(rival.name)
+        elif gain < 0 and latency > own:
+            behind.append(rival.name)
+    return [
+        *([f"Both better and faster than {converse.name}: {wording.listed(ahead)}."] if ahead else []),
+        *([f"{converse.name} is both better and faster than {wording.listed(behind)}."] if behind else []),
+    ]
 
 
 def _sign(standings: Standings, converse: Entrant, rival: Entrant, measure) -> int:
@@ -132,7 +156,7 @@ def _gains(standings: Standings) -> list[str]:
     best, most = gains[0]
     sentences = []
     if sign * most > 0:
-        amount = wording.change(measure, most) + wording.unit(measure)
+        amount = wording.metric(measure, abs(most)) + wording.unit(measure)
         sentences.append(f"The best of all, {best.name}, improves on {name} by {amount}.")
     if worse:
         verb = "does" if len(worse) == 1 else "do"
@@ -180,8 +204,8 @@ def _caveats(standings: Standings) -> list[str]:
     if images:
         caveats.append(f"Quality is over {images} validation images in all.")
     caveats.append(
-        "Latency, training step and memory hold for this machine, these input sizes and these versions; FLOPs are "
-        "multiply-adds and say little about time. Counted are the layers that a counter knows, FFTs in their own column."
+        "Latency, training step and memory hold for this machine, this input size and these versions. FLOPs are "
+        "multiply-adds and say little about time."
     )
     return caveats
 
