@@ -64,7 +64,7 @@ def _subtitle(standings: Standings) -> str:
 
 def _summary(summary: Summary) -> str:
     prices = "".join(
-        f"<div><dt>{escape(ratio.name)}</dt><dd>{ratio.value:.2f}×<small>{escape(ratio.detail)}</small></dd></div>"
+        f"<div><dt>{escape(ratio.name)}</dt><dd>{ratio.value:.2f} times<small>{escape(ratio.detail)}</small></dd></div>"
         for ratio in summary.ratios
     )
     return (

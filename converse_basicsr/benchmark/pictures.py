@@ -110,10 +110,9 @@ def _bubbles(standings: Standings, shown: list[Entrant], along: tuple, size: tup
         areas = [max(LARGEST * (value or 0) / largest, 40) for value in sizes]
         for i, entrant in enumerate(shown):
             spread = 0 if math.isnan(y[i].spread) else y[i].spread
-            axis.errorbar(x[i], y[i].mean, spread, color=colour(entrant.place), capsize=4 if spread else 0, zorder=2)
-            axis.scatter(
-                x[i], y[i].mean, areas[i], color=colour(entrant.place), alpha=0.55, edgecolor="black", zorder=3
-            )
+            own = colour(entrant.place)
+            axis.errorbar(x[i], y[i].mean, spread, color=own, capsize=4 if spread else 0, zorder=2)
+            axis.scatter(x[i], y[i].mean, areas[i], color=own, alpha=0.55, edgecolor="black", zorder=3)
         axis.margins(x=0.25, y=0.25)
         if max(x) > 8 * min(x):
             axis.set_xscale("log")

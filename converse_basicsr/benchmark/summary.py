@@ -1,5 +1,6 @@
 """A benchmark in plain words, each computed from the numbers."""
 
+import math
 from dataclasses import dataclass
 
 from . import wording
@@ -55,32 +56,26 @@ def _verdict(standings: Standings) -> tuple[str, str]:
         return "open", "No run has finished yet, so there is nothing to compare."
     converse, rival, best = standings.converse, standings.rival, standings.scored[0]
     if not (converse and rival):
-        kind = "with" if rival is None else "without"
+        kind = "without" if rival is None else "with"
         value = wording.metric(standings.first, best.score(standings.first).mean) + wording.unit(standings.first)
         named = wording.label(standings, standings.first)
-        return "open", f"{best.name} is best with {named} {value}; only networks {kind} Converse have finished."
+        return "open", f"{best.name} is best with {named} {value}; no network {kind} Converse has finished."
     difference = compare(converse.score(standings.first), rival.score(standings.first))
-    amount = _amount(standings, abs(difference.value))
+    amount, seeds = _amount(standings, abs(difference.value)), _seeds(difference)
     if difference.value == 0 or difference.is_within_spread:
-        return "equal", (
-            f"No clear difference: {converse.name} and the best rival {rival.name} are {amount} apart, "
-            "within the spread over seeds."
+        return (
+            "equal",
+            f"No clear difference: {converse.name} and the best rival {rival.name} are {amount} apart{seeds}.",
         )
     if standings.sign(standings.first) * difference.value > 0:
-        return (
-            "better",
-            f"{converse.name} is better than the best rival, {rival.name}, by {amount}{_seeds(difference)}.",
-        )
-    return (
-        "worse",
-        f"Converse is not better: {converse.name} is {amount} behind the best rival, {rival.name}{_seeds(difference)}.",
-    )
+        return "better", f"{converse.name} is better than the best rival, {rival.name}, by {amount}{seeds}."
+    return "worse", f"Converse is not better: {converse.name} is {amount} behind the best rival, {rival.name}{seeds}."
 
 
 def _seeds(difference: Difference) -> str:
-    if difference.spread != difference.spread:  # nan
+    if math.isnan(difference.spread):
         return " (a single run: it may be chance)"
-    return ", more than the spread over seeds"
+    return f", {'within' if difference.is_within_spread else 'more than'} the spread over seeds"
 
 
 def _amount(standings: Standings, value: float) -> str:
@@ -185,12 +180,12 @@ def _caveats(standings: Standings) -> list[str]:
     budget = budget_in_words(benchmark)
     caveats = []
     if seeds == 1:
-        caveats.append("One seed only: differences of this size may be chance. Several seeds give a spread.")
+        caveats.append("One seed only: without a spread over seeds it cannot be told whether a difference is chance.")
     else:
         rough = "; from so few it is itself rough" if seeds < 5 else ""
         caveats.append(
-            f"The spread is the sample standard deviation over up to {seeds} seeds{rough}. A difference counts as within "
-            "the spread if it is at most the standard deviation of the difference of two single runs."
+            f"The spread is the sample standard deviation over up to {seeds} seeds{rough}. A difference counts as "
+            "within the spread if it is at most the standard deviation of the difference of two single runs."
         )
     caveats.append(
         f"Every network had {budget} and the same recipe, which was not tuned for each: a longer training or another "
