@@ -39,7 +39,7 @@ def report_page(
         "Table": _tables(standings),
         "Training": _charts(standings, pictures, CURVES, "over"),
         "Cost": _charts(standings, pictures, COSTS, "against"),
-        "Images": "".join(map(_comparison, comparisons)),
+        "Images": _images(comparisons),
         "How it was measured": _measured(standings),
         "To keep in mind": _list(summary.caveats),
     }
@@ -118,6 +118,15 @@ def _charts(standings: Standings, pictures: dict[str, Path], names: dict, word: 
     return f'<p class="soft">{notes[word]}</p><div class="charts">{figures}</div>'
 
 
+def _images(comparisons: list[Comparison]) -> str:
+    notes = (
+        "Drag over the whole image to compare two versions. The details are where the networks differ most; under each "
+        f"is its error, |image - ground truth|, {AMPLIFY} times as bright."
+    )
+    figures = "".join(map(_comparison, comparisons))
+    return figures and _tag("p", "soft", escape(notes)) + figures
+
+
 def _comparison(comparison: Comparison) -> str:
     tiles = ""
     for view in comparison.views:
@@ -126,12 +135,9 @@ def _comparison(comparison: Comparison) -> str:
             images += _image(comparison.error(view), f"error of {view.title}", "png")
         name = f"{_dot(view.entrant.place if view.entrant else None)}{escape(view.title)}"
         tiles += f"<figure>{images}<figcaption><b>{name}</b>{escape(view.detail)}</figcaption></figure>"
-    top, left, side = comparison.window
     return (
         f"<h3>{escape(comparison.name)} ({escape(comparison.dataset)})</h3>"
-        f'<p class="soft">Drag over the whole image to compare two versions. The details are {side}x{side} pixels from '
-        f"({left}, {top}), where the networks differ most; under each is its error, |image - ground truth|, {AMPLIFY} "
-        f'times as bright.</p><div class="comparison">{_slider(comparison)}<div class="views">{tiles}</div></div>'
+        f'<div class="comparison">{_slider(comparison)}<div class="views">{tiles}</div></div>'
     )
 
 
