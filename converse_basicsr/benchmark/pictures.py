@@ -15,7 +15,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 GRAY = "#666666"
 SIZE, DPI = (6.4, 5.2), 150
-LARGEST = 900  # area of a bubble, in square points
+LARGEST, SMALLEST = 900, 40  # areas of bubbles, in square points
 CURVES = {"iterations": ("iter", "iterations"), "time": ("seconds", "training time")}
 COSTS = {  # picture: the cost along x, and the cost that is the bubble's size
     "latency": (("latency, ms", ("latency_ms", "median")), ("parameters", ("parameters",))),
@@ -101,13 +101,14 @@ def _curves(standings: Standings, bands: list, title: str) -> Callable:
 
 def _bubbles(standings: Standings, shown: list[Entrant], along: tuple, size: tuple) -> Callable:
     sizes = [entrant.price(*size[1]) for entrant in shown]
-    largest = max((value for value in sizes if value), default=1)
+    largest = max((value for value in sizes if value), default=None)
+    note = f"\nbubble area: {size[0]}, at most {wording.with_prefix(largest)}" if largest else ""
 
     def draw(axis) -> None:
         _draw_baseline(standings, axis)
         x = [entrant.price(*along[1]) for entrant in shown]
         y = [entrant.score(standings.first) for entrant in shown]
-        areas = [max(LARGEST * (value or 0) / largest, 40) for value in sizes]
+        areas = [max(LARGEST * value / largest, SMALLEST) if value else SMALLEST for value in sizes]
         for i, entrant in enumerate(shown):
             spread = 0 if math.isnan(y[i].spread) else y[i].spread
             own = colour(entrant.place)
@@ -118,7 +119,7 @@ def _bubbles(standings: Standings, shown: list[Entrant], along: tuple, size: tup
             axis.set_xscale("log")
         else:
             axis.set_xlim(left=0)
-        axis.set_xlabel(f"{along[0]} (less is better)\nbubble area: {size[0]}, at most {wording.with_prefix(largest)}")
+        axis.set_xlabel(f"{along[0]} (less is better){note}")
         axis.xaxis.set_major_formatter(lambda value, _: _tick(value))
         axis.xaxis.set_minor_formatter("")
         _finish(standings, axis)
@@ -155,6 +156,7 @@ def _label(axis, names: list[str], x: list[float], y: list[float], areas: list[f
         left, low = (free or inside or spots)[0]
         text.xy = (left, low)
         text.set_position((left, low))
+        text.set_in_layout(False)  # or saving would lay out anew and move the bubbles away
         taken.append((left, low, left + w, low + h))
 
 

@@ -74,7 +74,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Standings:
-    """The whole of results.json. Raises KeyError where it does not follow the format."""
+    """The whole of results.json, as the benchmark writes it."""
 
     folder: Path
     benchmark: dict
