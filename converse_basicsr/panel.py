@@ -24,22 +24,89 @@ def draw_panel(rows: list["Row"], path: Path, baseline: str, network: str) -> No
     """
     rows = [row for row in rows if row.images is not None]
     whole_width = max(round(row.images.gt.shape[1] * CROP * ZOOM / row.images.gt.shape[0]) for row in rows)
-    lines = [_draw_row(row, baseline, network, whole_width) for row in rows]
+    save_picture(stack([_draw_row(row, baseline, network, whole_width) for row in rows]), path)
+
+
+def strongest_window(energy: np.ndarray, side: int) -> tuple[int, int]:
+    """Top left corner of the side x side window with the largest sum of energy (H, W)."""
+    total = np.pad(energy.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    top, left = np.unravel_index(sums.argmax(), sums.shape)
+    return int(top), int(left)
+
+
+def edges(image: np.ndarray) -> np.ndarray:
+    """Squared gradients (H, W) of an image (H, W) or (H, W, 3)."""
+    gray = image.reshape(*image.shape[:2], -1).mean(-1)
+    return np.square(np.gradient(gray)).sum(0)
+
+
+def to_pil(image: np.ndarray) -> Image.Image:
+    """uint8, (H, W, 3) BGR or (H, W), as RGB."""
+    return Image.fromarray(image[..., ::-1].copy() if image.ndim == 3 else image).convert("RGB")
+
+
+def crop(image: np.ndarray, window: tuple[int, int, int], height: int) -> Image.Image:
+    """The window (top, left, side) of an image, which is stated in pixels of one that is `height` high."""
+    top, left, side = window
+    factor = height / image.shape[0]  # the input is smaller than the ground truth
+    return to_pil(image).crop([round(edge / factor) for edge in (left, top, left + side, top + side)])
+
+
+def outline(image: np.ndarray, window: tuple[int, int, int]) -> Image.Image:
+    """The image with its window (top, left, side) in red."""
+    top, left, side = window
+    whole = to_pil(image)
+    ImageDraw.Draw(whole).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=3)
+    return whole
+
+
+def line_of_tiles(tiles: list[tuple[str, Image.Image]]) -> Image.Image:
+    """Pictures of equal height side by side, the title of each above it, shortened to its width."""
+    height = max(tile.height for _, tile in tiles)
+    line = Image.new("RGB", (sum(tile.width + GAP for _, tile in tiles) + GAP, height + LABEL + GAP), "white")
+    draw, font, x = ImageDraw.Draw(line), ImageFont.load_default(16), GAP
+    for title, tile in tiles:
+        while len(title) > 3 and draw.textlength(title, font) > tile.width:
+            title = title.removesuffix("...")[:-1] + "..."
+        draw.text((x, 4), title, fill="black", font=font)
+        line.paste(tile, (x, LABEL))
+        x += tile.width + GAP
+    return line
+
+
+def stack(lines: list[Image.Image]) -> Image.Image:
+    """Pictures below each other."""
     panel = Image.new("RGB", (max(line.width for line in lines), sum(line.height for line in lines)), "white")
     top = 0
     for line in lines:
         panel.paste(line, (0, top))
         top += line.height
+    return panel
+
+
+def beside(pictures: list[Image.Image]) -> Image.Image:
+    """Pictures next to each other."""
+    panel = Image.new("RGB", (sum(one.width for one in pictures), max(one.height for one in pictures)), "white")
+    left = 0
+    for picture in pictures:
+        panel.paste(picture, (left, 0))
+        left += picture.width
+    return panel
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a PNG, and its folder: beside the file, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.png")
-    panel.save(partial)
+    picture.save(partial)
     os.replace(partial, path)
 
 
 def _draw_row(row: "Row", baseline: str, network: str, whole_width: int) -> Image.Image:
     images = row.images
     side = min(CROP, *images.gt.shape[:2])
-    top, left = _strongest_edges(images.baseline, side)
+    window = (*strongest_window(edges(images.baseline), side), side)
     views = [("input", images.lq), ("ground truth", images.gt)]
     views[1:1] = [
         (f"{title}{_first_metric(metrics)}", image)
@@ -50,40 +117,17 @@ def _draw_row(row: "Row", baseline: str, network: str, whole_width: int) -> Imag
         if image is not images.lq
     ]
     height = side * ZOOM
-    whole = _to_pil(images.gt)
-    ImageDraw.Draw(whole).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=3)
+    whole = outline(images.gt, window)
     whole = whole.resize((round(whole.width * height / whole.height), height), Image.Resampling.LANCZOS)
     column = Image.new("RGB", (max(whole_width, whole.width), height), "white")
     column.paste(whole)
     tiles = [(row.name, column)]
     for title, image in views:
-        factor = images.gt.shape[0] / image.shape[0]  # the input is smaller than the ground truth
-        box = [round(edge / factor) for edge in (left, top, left + side, top + side)]
-        crop = _to_pil(image).crop(box).resize((height, height), Image.Resampling.NEAREST)
-        tiles.append((title, crop))
-    line = Image.new("RGB", (sum(tile.width + GAP for _, tile in tiles) + GAP, height + LABEL + GAP), "white")
-    draw, x = ImageDraw.Draw(line), GAP
-    for title, tile in tiles:
-        draw.text((x, 4), title, fill="black", font=ImageFont.load_default(16))
-        line.paste(tile, (x, LABEL))
-        x += tile.width + GAP
-    return line
+        tile = crop(image, window, images.gt.shape[0])
+        tiles.append((title, tile.resize((height, height), Image.Resampling.NEAREST)))
+    return line_of_tiles(tiles)
 
 
 def _first_metric(metrics: dict[str, float]) -> str:
     name, value = next(iter(metrics.items()))
     return f"  {value:.2f} {'dB' if 'psnr' in name.lower() else name}"
-
-
-def _strongest_edges(image: np.ndarray, side: int) -> tuple[int, int]:
-    """Top left corner of the window with the largest sum of squared gradients."""
-    gray = image.reshape(*image.shape[:2], -1).mean(-1)
-    edges = np.square(np.gradient(gray)).sum(0)
-    total = np.pad(edges.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
-    top, left = np.unravel_index(sums.argmax(), sums.shape)
-    return int(top), int(left)
-
-
-def _to_pil(image: np.ndarray) -> Image.Image:
-    return Image.fromarray(image[..., ::-1].copy() if image.ndim == 3 else image).convert("RGB")

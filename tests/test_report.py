@@ -6,7 +6,7 @@ import torch
 from tiny import options, write_images
 
 import converse_basicsr.archs  # noqa: F401 (registers)
-from converse_basicsr.panel import _strongest_edges
+from converse_basicsr.panel import edges, strongest_window
 from converse_basicsr.report import report
 
 from basicsr.archs import build_network
@@ -64,5 +64,5 @@ def test_without_metrics_there_is_nothing_to_say(in_tmp, capsys):
 def test_the_crop_is_where_the_edges_are():
     image = np.zeros((40, 50), np.uint8)
     image[20:30, 31:39] = 255
-    top, left = _strongest_edges(image, 14)
+    top, left = strongest_window(edges(image), 14)
     assert top <= 19 and top + 14 >= 31 and left <= 30 and left + 14 >= 40
