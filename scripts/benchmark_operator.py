@@ -18,10 +18,10 @@ from tqdm import tqdm
 
 import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr import Converse2D, converse2d_reference
+from converse_basicsr.benchmark.environment import environment
 from converse_basicsr.benchmark.timing import (
     Timing,
     as_json,
-    environment,
     evaluating,
     peak_memory,
     time_together,
@@ -62,8 +62,8 @@ def main() -> None:
     allocator = "left as it is" if args.system_allocator else keep_large_buffers()
     torch.manual_seed(0)
 
-    results = {"environment": {**environment(device), "allocator": allocator}, "operator": [], "networks": []}
-    print(", ".join(f"{key} {value}" for key, value in results["environment"].items()))
+    results = {"environment": {**environment(), "allocator": allocator}, "operator": [], "networks": []}
+    print(f"device {device}, " + ", ".join(f"{key} {value}" for key, value in results["environment"].items()))
     cases = [("operator", case) for case in OPERATORS] + [("networks", case) for case in NETWORKS]
     for kind, case in tqdm([c for c in cases if args.only in (None, c[0])], desc="cases", unit="case"):
         if kind == "operator":

@@ -43,7 +43,5 @@ def draw_chart(results: dict, path: Path) -> None:
         axis.grid(axis="y", alpha=0.3)
         axis.legend(fontsize=8, ncols=len(names))
     facts = results["environment"]
-    figure.suptitle(
-        f"{facts['device']}, {facts['threads']} threads, torch {facts['torch']}, {facts['commit']}", fontsize=9
-    )
+    figure.suptitle(f"{facts['hardware']}, torch {facts['torch']}, {facts['commit']}", fontsize=9)
     figure.savefig(path, dpi=110)

@@ -1,11 +1,9 @@
-"""Timing and memory of functions beside one another, in one run, and the machine that it was on.
+"""Timing and memory of functions beside one another, in one run.
 
 A CUDA device is waited for before and after what is timed.
 """
 
-import platform
 import statistics
-import subprocess
 import time
 import weakref
 from collections.abc import Callable
@@ -129,29 +127,6 @@ class _LiveBytes(TorchDispatchMode):
     def _release(self, key: int, size: int) -> None:
         self.known.discard(key)
         self.held -= size
-
-
-def environment(device: torch.device) -> dict[str, str | int]:
-    """What a number must stand beside: hardware, versions, commit."""
-    git = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "not a checkout"
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
-    return {
-        "device": name,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "commit": commit,
-        "date": time.strftime("%Y-%m-%d"),
-    }
-
-
-def _cpu_name() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def as_json(timings: dict[str, Timing]) -> dict[str, dict[str, float]]:
