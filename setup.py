@@ -10,7 +10,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["converse_basicsr", "converse_basicsr.*"]),
-    package_data={"converse_basicsr.benchmark": ["report.html"]},
+    package_data={"converse_basicsr.benchmark.reporting": ["report.html"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "torch>=2.1",

@@ -24,11 +24,11 @@ from converse_basicsr.benchmark.schedule import scale_recipe
 from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
 from converse_basicsr.cli import main
 from converse_basicsr.conditioning import restore, takes_kernel
-from converse_basicsr.data import demo
 from converse_basicsr.errors import UserError
 from converse_basicsr.journal import read_entries
 from converse_basicsr.models.restoration_model import RestorationModel
 from converse_basicsr.models.windowed_model import WindowedRestorationModel
+from converse_basicsr.preparation import demo
 
 from basicsr.archs import build_network
 

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from converse_basicsr.benchmark.comparing import compare
-from converse_basicsr.benchmark.panels import AMPLIFY, find_comparisons
-from converse_basicsr.benchmark.pictures import band
 from converse_basicsr.benchmark.reporting import write_report
-from converse_basicsr.benchmark.standings import Score, read_standings
-from converse_basicsr.benchmark.summary import summarise
-from converse_basicsr.benchmark.tables import change_table, main_table
+from converse_basicsr.benchmark.reporting.comparing import compare
+from converse_basicsr.benchmark.reporting.panels import AMPLIFY, find_comparisons
+from converse_basicsr.benchmark.reporting.pictures import band
+from converse_basicsr.benchmark.reporting.standings import Score, read_standings
+from converse_basicsr.benchmark.reporting.summary import summarise
+from converse_basicsr.benchmark.reporting.tables import change_table, main_table
 from converse_basicsr.errors import UserError
 
 SIDE = 96

@@ -10,9 +10,9 @@ from tqdm import tqdm
 from basicsr.archs import build_network
 
 from ..conditioning import takes_kernel
-from ..data.demo import build_demo_if_asked_for
 from ..errors import UserError
 from ..journal import curve, read_entries
+from ..preparation.demo import build_demo_if_asked_for
 from ..report import quietly, validation_set
 from .environment import environment
 from .evaluation import measure_baseline, measure_run

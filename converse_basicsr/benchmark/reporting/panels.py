@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .. import panel
+from ... import panel
 from . import wording
 from .standings import Entrant, Standings, image_value
 

@@ -8,7 +8,7 @@ from string import Template
 
 from PIL import Image
 
-from .. import panel
+from ... import panel
 from . import wording
 from .notes import facts, legend, unfinished_lines
 from .panels import AMPLIFY, Comparison, View

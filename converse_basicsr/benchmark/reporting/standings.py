@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import UserError
+from ...errors import UserError
 
 Measure = tuple[str, str]  # validation set, metric
 
