@@ -1,5 +1,6 @@
 """Work on many items in several processes, in order and a few ahead of what is taken."""
 
+import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +23,7 @@ def worker_processes(count: int) -> Iterator[OrderedMap]:
     if count == 1:
         yield map
         return
-    executor = ProcessPoolExecutor(count, initializer=_start_worker)
+    executor = ProcessPoolExecutor(count, mp_context=_context(), initializer=_start_worker)
 
     def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         waiting = deque()
@@ -37,6 +38,15 @@ def worker_processes(count: int) -> Iterator[OrderedMap]:
         yield ordered_map
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """For workers that do not begin as a copy of this process, where locks held by its threads would never open."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__package__])
+    return context
 
 
 def _start_worker() -> None:
