@@ -9,8 +9,8 @@ from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
 from ..layers.spatial import build_spatial_op
+from .upscaling import STAGES, check_upscaling
 
-STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # upscale: factors of the upsamplers
 UP_PADDING = 2  # matters where taps leave their block, which those of factor 2 do not
 
 
@@ -68,10 +68,7 @@ class ConverseSRResNet(nn.Module):
         spatial_op: str = "converse",
     ):
         super().__init__()
-        if upscale not in STAGES:
-            raise ValueError(f"upscale must be one of {', '.join(map(str, STAGES))}, got {upscale!r}")
-        if num_in_ch not in (1, num_out_ch):
-            raise ValueError(f"the skip needs num_in_ch 1 or num_out_ch ({num_out_ch}), got {num_in_ch}")
+        check_upscaling(upscale, num_in_ch, num_out_ch)
         self.upscale = upscale
         shared = {
             "padding_mode": padding_mode,

@@ -7,7 +7,7 @@ from basicsr.archs.arch_util import ResidualBlockNoBN, default_init_weights, mak
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers.upsamplers import build_upsampler
-from .converse_srresnet_arch import STAGES
+from .upscaling import STAGES, check_upscaling
 
 
 @ARCH_REGISTRY.register()
@@ -40,10 +40,7 @@ class UpsamplerSRResNet(nn.Module):
         upsampler: str = "pixelshuffle",
     ):
         super().__init__()
-        if upscale not in STAGES:
-            raise ValueError(f"upscale must be one of {', '.join(map(str, STAGES))}, got {upscale!r}")
-        if num_in_ch not in (1, num_out_ch):
-            raise ValueError(f"the skip needs num_in_ch 1 or num_out_ch ({num_out_ch}), got {num_in_ch}")
+        check_upscaling(upscale, num_in_ch, num_out_ch)
         self.upscale = upscale
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, padding=1)
         self.body = make_layer(ResidualBlockNoBN, num_block, num_feat=num_feat)
