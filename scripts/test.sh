@@ -6,4 +6,4 @@ bash scripts/setup.sh
 .venv/bin/python -m pip install --disable-pip-version-check --quiet -r requirements-test.txt
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-.venv/bin/python -m pytest "$@"
+.venv/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal "$@"

@@ -1,6 +1,10 @@
 """Fixtures: the assets, which are not part of the repository, and folders."""
 
+import os
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes with a thread a core each would be slow; before torch loads
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest

@@ -46,7 +46,8 @@ def table(rows: list[tuple[Protocol, dict[str, dict[str, float]], int]]) -> str:
         psnr, ssim = (float(np.mean([metrics[name] for metrics in images.values()])) for name in ("psnr", "ssim"))
         whole = len(images) == count
         published = f"{protocol.published:.2f}" if protocol.published is not None else "-"
-        difference = f"{psnr - protocol.published:+.2f}" if protocol.published is not None and whole else "-"
+        compared = protocol.published is not None and whole
+        difference = f"{round(psnr - protocol.published, 2) + 0.0:+.2f}" if compared else "-"  # + 0.0: no -0.00
         number = str(count) if whole else f"{len(images)} of {count}"
         cells = [protocol.task, protocol.network, SETS[protocol.test_set][0], str(protocol.psf or "-"), number]
         lines.append(f"| {' | '.join([*cells, f'{psnr:.4f}', published, difference, f'{ssim:.4f}'])} |")
