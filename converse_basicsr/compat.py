@@ -25,14 +25,12 @@ class Patch:
     apply: Callable[[], None]
 
 
-_active: dict[str, bool] = {}  # name of a patch: whether it was needed; empty until BasicSR is loaded
+_active: dict[str, bool] = {}  # name of a patch: whether it was needed; of those that were decided
 _keep_alive: list[object] = []  # torch.library definitions last as long as their Library
 
 
 def load_basicsr() -> None:
     """Import BasicSR with the patches it needs. Safe to call again, and after BasicSR was imported by others."""
-    if _active:
-        return
     for patch in BEFORE_IMPORT:
         _apply(patch)
     import basicsr  # noqa: F401
@@ -53,9 +51,12 @@ def load_in_spawned_worker() -> None:
 
 
 def _apply(patch: Patch) -> None:
-    _active[patch.name] = patch.needed()
-    if _active[patch.name]:
+    if patch.name in _active:
+        return
+    needed = patch.needed()
+    if needed:
         patch.apply()
+    _active[patch.name] = needed
 
 
 # --- before BasicSR is imported -------------------------------------------------------------------------------------
@@ -156,20 +157,34 @@ def _is_basicsr_1_4_without_cuda() -> bool:
 
 
 def _options_without_cuda() -> None:
-    import basicsr.test
-    import basicsr.train
-    from basicsr.utils.options import parse_options
-
-    def parse_options_without_cuda(root_path, is_train=True):
-        opt, args = parse_options(root_path, is_train)
+    def without_cuda(opt):
         for dataset in opt["datasets"].values():
             dataset["pin_memory"] = False
             if dataset.get("prefetch_mode") == "cuda":
                 dataset["prefetch_mode"] = None
-        return opt, args
 
-    basicsr.train.parse_options = parse_options_without_cuda
-    basicsr.test.parse_options = parse_options_without_cuda
+    _after_parse_options(without_cuda)
+
+
+def _seed_as_forced() -> None:
+    from basicsr.utils import set_random_seed
+
+    _after_parse_options(lambda opt: set_random_seed(opt["manual_seed"] + opt["rank"]))
+
+
+def _after_parse_options(adapt: Callable[[dict], None]) -> None:
+    """Change what basicsr.train and basicsr.test read from the option file."""
+    import basicsr.test
+    import basicsr.train
+
+    for module in (basicsr.train, basicsr.test):
+
+        def parse_options(root_path, is_train=True, parse=module.parse_options):
+            opt, args = parse(root_path, is_train)
+            adapt(opt)
+            return opt, args
+
+        module.parse_options = parse_options
 
 
 def _distributed_without_cuda() -> None:
@@ -304,6 +319,13 @@ AFTER_IMPORT = (
         "prefetch_mode: cuda and pin_memory need CUDA; read as none and false where there is none",
         _is_basicsr_1_4_without_cuda,
         _options_without_cuda,
+    ),
+    Patch(
+        "seed_as_forced",
+        "basicsr <= 1.4.2",
+        "--force_yml manual_seed=N comes after the seed was set; it is set again",
+        is_basicsr_1_4,
+        _seed_as_forced,
     ),
     Patch(
         "distributed_without_cuda",

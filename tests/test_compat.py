@@ -74,6 +74,25 @@ def test_cuda_prefetch_is_read_as_none_without_cuda(in_tmp, monkeypatch):
     assert opt["datasets"]["train"]["pin_memory"] is False
 
 
+def test_a_forced_seed_is_the_one_that_is_used(in_tmp, monkeypatch):
+    write_options(in_tmp / "tiny.yml")
+    monkeypatch.setattr(sys, "argv", ["basicsr train", "-opt", "tiny.yml", "--force_yml", "manual_seed=77"])
+    basicsr.train.parse_options(str(in_tmp))
+    assert torch.initial_seed() == 77
+
+
+def test_a_failed_import_of_basicsr_can_be_tried_again(monkeypatch):
+    monkeypatch.setattr(compat, "_active", {})
+    for patches in ("BEFORE_IMPORT", "AFTER_IMPORT"):
+        monkeypatch.setattr(compat, patches, [compat.Patch(patches, "any", "", lambda: True, lambda: None)])
+    with monkeypatch.context() as broken:
+        broken.setitem(sys.modules, "basicsr", None)
+        with pytest.raises(ImportError):
+            compat.load_basicsr()
+    compat.load_basicsr()
+    assert compat._active == {"BEFORE_IMPORT": True, "AFTER_IMPORT": True}
+
+
 def make_model(folder):
     paths = dict.fromkeys(("models", "training_states"), str(folder))
     model = BaseModel({"num_gpu": 0, "is_train": True, "dist": False, "path": paths})

@@ -112,6 +112,12 @@ def test_training_and_protocol_blur_agree(psf_file, scale):
         assert np.allclose(drawn["kernel"][0].numpy().transpose(1, 2, 0), protocol["kernel"], atol=1e-7)
 
 
+def test_a_flat_area_keeps_its_level(psf_file):
+    levels = torch.arange(256) / 255
+    gt = levels.view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
+    assert torch.equal(Blur(psf_file, sigma=0).draw(gt)["lq"], gt)
+
+
 def test_protocol_blur_is_that_of_the_uint8_image(psf_file):
     gt = image()
     blurred = convolve((gt * 255).round().astype(np.uint8), asymmetric_psf()[..., None], mode="wrap")[::2, ::2]

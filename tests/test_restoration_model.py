@@ -183,6 +183,13 @@ def test_good_options_pass(in_tmp, network):
         (BLUR, NETWORK, {"val__x8": "yes"}, "val:x8: must be true or false, got 'yes'"),
         (BLUR, NETWORK, {"val__tile": 0}, "val:tile: must be a whole number of 1 or more"),
         (BLUR, NETWORK, {"val__tile": 8, "val__tile_overlap": 8}, "val:tile_overlap: must be less than val:tile"),
+        (BLUR, NETWORK, {"val__tile": 16}, "val:tile_overlap: must be less than val:tile, is 16"),
+        (
+            {"type": "GroundTruthDataset"},
+            NETWORK,
+            {"degradation": {"type": "GaussianNoise", "sigma": 5}},
+            "datasets:val: gives ground truth alone; validation takes",
+        ),
         (BLUR, NETWORK, {"train__pixel_opt": None}, "train: there is no loss"),
     ],
 )

@@ -6,6 +6,7 @@ import torch
 
 from ..conditioning import takes_kernel
 from ..errors import UserError
+from ..inference import TILE_OVERLAP
 from .datasets import check_dataset
 from .models import is_image_model, is_restoration_model
 from .networks import check_fit, check_network
@@ -79,8 +80,9 @@ def _check_model(opt: dict) -> None:
     for place in _OURS:
         if find(opt, place) and not is_restoration_model(model_type):
             raise UserError(f"{place}: {model_type} does not know it; write model_type: RestorationModel")
-    if "tile_overlap" in val and val["tile_overlap"] >= (val.get("tile") or 0):
-        raise UserError(f"val:tile_overlap: must be less than val:tile, got {val['tile_overlap']}")
+    overlap = val.get("tile_overlap", TILE_OVERLAP)
+    if ("tile_overlap" in val or val.get("tile")) and overlap >= (val.get("tile") or 0):
+        raise UserError(f"val:tile_overlap: must be less than val:tile, is {overlap}")
 
 
 def _check_x8(opt: dict, network: torch.nn.Module) -> None:
@@ -99,6 +101,11 @@ def _degraded(where: str, sample: dict, opt: dict) -> dict:
                 f"degradation: {where} gives an input already; take GroundTruthDataset, or this section out"
             )
         return sample
+    if where != "datasets:train":
+        raise UserError(
+            f"{where}: gives ground truth alone; validation takes GaussianDenoisingDataset, BicubicSRDataset or "
+            "BlurDataset, which follow the paper's protocols"
+        )
     if degradation is None:
         raise UserError(f"{where}: gives ground truth alone; say in a section degradation what makes the input of it")
     made = degradation.draw(sample["gt"][None])

@@ -12,6 +12,8 @@ from .degradation import Degradation
 from .noise import GaussianNoise
 from .psfs import PsfSource
 
+SLACK = 1e-3  # levels: float32 leaves a flat area a little below its level, which is not to be truncated to the next
+
 
 class Blur(Degradation):
     """lq = (gt (*) psf) down_s + n: circular convolution, every s-th sample from the first, Gaussian noise.
@@ -46,7 +48,7 @@ class Blur(Degradation):
         psf = torch.from_numpy(psf).to(gt)
         blurred = blur_decimate(gt, psf, self.scale)
         if self.quantise:
-            blurred = blurred.mul(255).floor_().clamp_(0, 255).div_(255)
+            blurred = blurred.mul(255).add_(SLACK).floor_().clamp_(0, 255).div_(255)
         return {**self.noise.draw(blurred), "kernel": psf}
 
     def follow_protocol(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+TILE_OVERLAP = 16  # pixels of the input, where no other is given
+
 
 class Span(NamedTuple):
     """One tile along one axis: where it lies in the input and in the output, and its weight at each output pixel."""

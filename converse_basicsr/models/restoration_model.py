@@ -12,10 +12,8 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from ..conditioning import restore, takes_kernel
 from ..degradations import build_degradation
 from ..errors import UserError
-from ..inference import restore_tiled, restore_x8
+from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
 from ..journal import JOURNAL, Journal
-
-TILE_OVERLAP = 16  # pixels of the input
 
 
 @MODEL_REGISTRY.register()

@@ -34,16 +34,27 @@ def solve_blockwise(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0:
 
 
 def _solve_pointwise(y: Tensor, psf: Tensor, inverse: Tensor, scale: int, prior: str) -> Tensor:
-    """Every sample makes its own s x s block: a depthwise transposed convolution with stride s."""
-    taps = F.pad(psf.flip(-2, -1), (0, scale - psf.shape[-1], 0, scale - psf.shape[-2]))
-    weight = taps * inverse
+    """No sample reaches beyond its own block."""
+    weight = _as_block(psf, scale) * inverse
     if prior == "nearest":
         weight = 1 + weight * (1 - psf.sum((-2, -1), keepdim=True))
-    return depthwise(F.conv_transpose2d, y, weight, scale) if y.device.type == "cpu" else outer_product(y, weight)
+    return _blocks(y, weight)
+
+
+def _as_block(psf: Tensor, scale: int) -> Tensor:
+    """What a sample is spread to, at the top left of a block of s x s."""
+    return F.pad(psf.flip(-2, -1), (0, scale - psf.shape[-1], 0, scale - psf.shape[-2]))
+
+
+def _blocks(y: Tensor, weight: Tensor) -> Tensor:
+    """y (N, C, h, w) times weight (.., s, s): every sample makes its own s x s block of the result."""
+    if y.device.type == "cpu":
+        return depthwise(F.conv_transpose2d, y, weight, weight.shape[-1])
+    return outer_product(y, weight)
 
 
 def outer_product(y: Tensor, weight: Tensor) -> Tensor:
-    """The same without a convolution, which on a GPU might use TensorFloat-32: y (N, C, h, w), weight (.., s, s)."""
+    """_blocks without a convolution, which on a GPU might use TensorFloat-32."""
     n, c, h, w = y.shape
     scale = weight.shape[-1]
     blocks = y[..., :, None, :, None] * weight[..., None, :, None, :]
@@ -63,5 +74,5 @@ def _spread(z: Tensor, psf: Tensor, scale: int) -> Tensor:
     """A' z, the transpose of blur_decimate: a sample spreads its taps over at most its own and the previous blocks."""
     h, w = z.shape[-2] * scale, z.shape[-1] * scale
     top, left = (taps - 1 - taps // 2 for taps in psf.shape[-2:])
-    x = depthwise(F.conv_transpose2d, F.pad(z, (1, 1, 1, 1), "circular"), psf.flip(-2, -1), scale)
+    x = _blocks(F.pad(z, (1, 1, 1, 1), "circular"), _as_block(psf, scale))
     return x[..., scale + top :, scale + left :][..., :h, :w]
