@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# On a machine with a CUDA device: its tests, the operator's benchmark, and the quickstart's training, in one call.
+# On a machine with a CUDA device: its tests, the operator's benchmark, and two short trainings (the quickstart's, and one
+# that degrades on the device), in one call.
 #   PYTHON=python3 bash scripts/gpu.sh [FOLDER]     results (log, JSON, chart, comparison) go to FOLDER, by default gpu_results
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,4 +14,6 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
     "$python" scripts/benchmark_operator.py --device cuda --json "$out/benchmark.json" --picture "$out/benchmark.png"
     "$python" -m converse_basicsr train -opt options/converse_srresnet.yml
     cp experiments/converse_srresnet/comparison_demo_val.png "$out/"
+    "$python" -m converse_basicsr train -opt options/realesrnet_converse_srresnet.yml --no_report \
+        --force_yml train:total_iter=40 val:val_freq=40 logger:save_checkpoint_freq=40 logger:print_freq=10
 } 2>&1 | tee "$out/log.txt"
