@@ -22,6 +22,7 @@ setup(
         "pillow>=10.1",
         "pyyaml",
         "scikit-image>=0.20",
+        "scipy",
         "tqdm",
     ],
     extras_require={

@@ -63,7 +63,8 @@ def test_files_of_every_kind(tmp_path, color, channels, dtype):
 def test_a_folder_is_searched_through_in_order(folder):
     (folder / "deeper").mkdir()
     cv2.imwrite(str(folder / "deeper/a.bmp"), pixels())
-    (folder / "notes.txt").write_text("no image")
+    for name in ("notes.txt", "README", "deeper/Thumbs.db", ".hidden"):
+        (folder / name).write_text("no image")
     names = [path.removeprefix(f"{folder}/") for path in dataset(folder).paths]
     assert names == ["deeper/a.bmp", *(f"image{number}.png" for number in range(4))]
 
@@ -72,11 +73,25 @@ def test_a_list_of_files_and_an_lmdb(folder):
     (folder / "list.txt").write_text("image2.png (50,66,3)\nimage1.png (50,66,3)\n\n")
     listed = dataset(folder, meta_info_file=str(folder / "list.txt"))
     assert [path.split("/")[-1] for path in listed.paths] == ["image2.png", "image1.png"]
+
+
+def test_an_lmdb_and_a_list_of_its_keys(folder):
     maker = LmdbMaker(str(folder / "set.lmdb"), map_size=2**22)
-    maker.put((folder / "image3.png").read_bytes(), "image3", (50, 66, 3))
+    for number in (1, 2, 3):
+        maker.put((folder / f"image{number}.png").read_bytes(), f"image{number}", (50, 66, 3))
     maker.close()
-    stored = dataset(folder / "set.lmdb", io_backend={"type": "lmdb"})
-    assert torch.equal(stored[0]["gt"], dataset(folder)[3]["gt"])
+    meta_info = folder / "list.txt"
+    meta_info.write_text("image0.png (50,66,3)\nimage1.png\nimage2.png\nimage3.png\n")
+    files = dataset(folder, meta_info_file=str(meta_info))
+    options = {"dataroot_gt": str(folder / "set.lmdb"), "io_backend": {"type": "lmdb"}}
+    stored = dataset(folder, **options)
+    assert stored.paths == ["image1", "image2", "image3"]
+    assert all(torch.equal(stored[number]["gt"], files[number + 1]["gt"]) for number in range(3))
+    meta_info.write_text("image3.png (50,66,3) 1\n\nimage1\n")
+    assert dataset(folder, **options, meta_info_file=str(meta_info)).paths == ["image3", "image1"]
+    meta_info.write_text("image3.png\nimage0.png (50,66,3)\n")
+    with pytest.raises(UserError, match="list.txt: .*set.lmdb has no key image0$"):
+        dataset(folder, **options, meta_info_file=str(meta_info))
 
 
 # --- what a sample is ---
@@ -171,6 +186,36 @@ def test_wrong_options_are_named(folder, kind, options, message):
     section.update({name: value for name, value in TASKS.get(kind, {}).items() if name != "scale"})
     with pytest.raises(UserError, match=f"datasets:train: .*{message}"):
         check_dataset("train", {**section, **options}, "train", SCALES.get(kind), 1)
+
+
+@pytest.mark.parametrize("suffix", [".jp2", ".exr", ".zip", ""])
+def test_a_file_that_is_no_image_is_refused_not_skipped(folder, suffix):
+    (folder / f"strange{suffix}").write_bytes(b"no image")
+    with pytest.raises(UserError, match=f"no images that OpenCV reads: {folder}/strange{suffix}; convert them"):
+        dataset(folder)
+
+
+def test_the_content_tells_an_image_of_an_unusual_name(folder):
+    (folder / "image0.png").rename(folder / "image0.orig")
+    assert dataset(folder).paths[0].endswith("image0.orig") and len(dataset(folder)) == 4
+
+
+def test_a_folder_that_is_absent_or_without_images_is_named(folder):
+    (folder / "empty").mkdir()
+    with pytest.raises(UserError, match="empty: there are no images in it"):
+        dataset(folder / "empty")
+    with pytest.raises(UserError, match="no such folder: .*none"):
+        dataset(folder / "none")
+
+
+@pytest.mark.parametrize("twin", ["image1.jpg", "LRbicx2/image1.png"])
+def test_validation_refuses_two_images_of_the_same_name(folder, twin):
+    (folder / twin).parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / twin), pixels())
+    assert len(dataset(folder, phase="train")) == 5
+    for phase in ("val", "test"):
+        with pytest.raises(UserError, match=rf"{folder}/.* and {folder}/.* would both be image1 in validation"):
+            dataset(folder, phase=phase)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image"])

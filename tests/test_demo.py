@@ -59,14 +59,23 @@ def test_deterministic(tmp_path, few):
 
 
 def test_an_existing_folder_is_left_alone_and_force_replaces_it(tmp_path, few):
-    mine = tmp_path / "demo/mine.txt"
-    mine.parent.mkdir()
-    mine.touch()
+    demo.build_demo(tmp_path / "demo")
+    image = tmp_path / "demo/val_HR/chelsea.png"
+    image.write_text("damaged")
     assert not demo.build_demo(tmp_path / "demo")
-    assert mine.exists()
+    assert image.read_bytes() == b"damaged"
     assert demo.build_demo(tmp_path / "demo", force=True)
-    assert not mine.exists()
+    assert image.read_bytes() != b"damaged"
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+
+
+@pytest.mark.parametrize("mine", ["demo/mine.txt", "demo/val_HR/mine.png", "demo"])
+def test_force_replaces_nothing_else(tmp_path, few, mine):
+    (tmp_path / mine).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / mine).touch()
+    with pytest.raises(UserError, match=rf"demo is not the demonstration data \(.*{mine}\): remove it yourself"):
+        demo.build_demo(tmp_path / "demo", force=True)
+    assert (tmp_path / mine).is_file()
 
 
 @pytest.mark.parametrize("force", [False, True])

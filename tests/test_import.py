@@ -1,7 +1,10 @@
 """What importing the package brings along, each in a fresh interpreter."""
 
+import ast
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +55,20 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_every_export_is_there():
     assert all(getattr(converse_basicsr, name) is not None for name in converse_basicsr.__all__)
+
+
+def test_what_is_imported_is_required():
+    """Everything that is not of Python itself; what only an extra needs stands in setup.py too."""
+    package = Path(converse_basicsr.__file__).parent
+    setup = ast.walk(ast.parse((package.parent / "setup.py").read_text()))
+    required = {re.split("[<>=; ]", str(node.value))[0] for node in setup if isinstance(node, ast.Constant)}
+    distributions = {"cv2": "opencv-python", "PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
+    imported = set()
+    for file in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add(node.module.split(".")[0])
+    imported -= {*sys.stdlib_module_names, "torchvision"}  # compat.py imports that for BasicSR, which requires it
+    assert {distributions.get(name, name) for name in imported} <= required

@@ -198,8 +198,9 @@ def test_the_smallest_image_that_is_allowed_can_be_reduced(scale):
     ("arguments", "message"),
     [
         ({"folders": ["none"]}, r"no such folder: none \(the current directory is "),
-        ({"folders": ["mine", "empty"]}, "empty: there are no files in it"),
+        ({"folders": ["mine", "empty"]}, "empty: there are no images in it"),
         ({"folders": ["mine", "again"]}, "mine/a.png, again/a.jpg would all get the key a; rename them"),
+        ({"folders": ["mine", "foreign"]}, "no images that OpenCV reads: foreign/diary.doc; convert them, or move"),
         ({"folders": ["mine", "bad"]}, r"2 files cannot .*: bad/cut.png \(.*\), bad/text.png \(not an image\)"),
         ({"lr_out": "out/lr"}, "lr_out out/lr needs an lr_scale"),
         ({"lr_out": "out/lr.lmdb", "recipe": PAIRS}, "out/hr and out/lr.lmdb must both end in .lmdb, or neither"),
@@ -209,14 +210,14 @@ def test_the_smallest_image_that_is_allowed_can_be_reduced(scale):
         ({"out": ".", "force": True}, r"\. has no name of its own to write to"),
         ({"lr_out": "..", "recipe": PAIRS}, r"\.\. has no name of its own to write to"),
         ({"out": "empty"}, "empty exists; --force replaces it"),
-        ({"out": "foreign", "force": True}, r"foreign holds what was not written here \(diary.txt\): remove it"),
+        ({"out": "foreign", "force": True}, r"foreign is not what an earlier call wrote \(diary.doc\): remove it"),
         ({"workers": 0}, "workers must be 1 or more, got 0"),
     ],
 )
 def test_wrong_input_is_named_and_nothing_is_written(in_tmp, images, arguments, message):
     (in_tmp / "empty").mkdir()
     (in_tmp / "foreign").mkdir()
-    (in_tmp / "foreign/diary.txt").touch()
+    (in_tmp / "foreign/diary.doc").touch()
     write(in_tmp / "again/a.jpg")
     write(in_tmp / "bad/cut.png")
     (in_tmp / "bad/cut.png").write_bytes((in_tmp / "bad/cut.png").read_bytes()[:2000])
@@ -260,6 +261,51 @@ def test_an_interruption_leaves_what_was_there(in_tmp, images, monkeypatch, out,
 def test_force_replaces_what_was_written(in_tmp, images):
     prepare(["mine"], "out/hr", PAIRS)
     prepare(["mine"], "out/hr", Recipe(), force=True)
+    assert_same(read(in_tmp / "out/hr"), images)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changed", "message"),
+    [
+        (Recipe(), "hr/more.png", r"out/hr is .* \(more.png\)"),
+        (PAIRS, "hr_LRbicx4/more.png", r"out/hr_LRbicx4 is .* \(more.png\)"),
+        (Recipe(), "meta_info_hr.txt", r"out/hr is .* \(a.png, deep_b_c_v2.png, deep_er_d.png and 1 more\)"),
+        (PAIRS, "hr.lmdb/more.png", r"out/hr.lmdb is .* \(data.mdb, lock.mdb, meta_info.txt and 1 more\)"),
+    ],
+)
+def test_force_spares_what_was_changed_since(in_tmp, images, recipe, changed, message):
+    out = "out/hr.lmdb" if "lmdb" in changed else "out/hr"
+    prepare(["mine"], out, recipe)
+    (in_tmp / "out" / changed).write_text("other.png (8,8,3)\n")
+    before = sorted(in_tmp.rglob("*"))
+    with pytest.raises(UserError, match=f"{message}: remove it yourself"):
+        prepare(["mine"], out, recipe, force=True)
+    assert sorted(in_tmp.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("mine", "out", "lr_out"),
+    [
+        ("hr/mine.png", "hr", None),
+        ("lr/a.png", "hr", "lr"),
+        ("hr.lmdb", "hr.lmdb", None),
+        ("hr.lmdb/data.mdb", "hr.lmdb", None),
+        ("meta_info_hr.txt", "hr", None),
+        ("notes.txt", "notes.txt", None),
+    ],
+)
+def test_force_spares_what_only_looks_like_ours(in_tmp, images, mine, out, lr_out):
+    (in_tmp / mine).parent.mkdir(exist_ok=True)
+    (in_tmp / mine).write_text("mine.png (8,8,3)\n")
+    with pytest.raises(UserError, match="is not what an earlier call wrote"):
+        prepare(["mine"], out, Recipe(lr_scale=4) if lr_out else Recipe(), lr_out, force=True)
+    assert (in_tmp / mine).is_file()
+
+
+def test_what_usually_lies_beside_images_is_left_out(in_tmp, images):
+    for name in ("README", "deep/list.txt", "Thumbs.db"):
+        (in_tmp / "mine" / name).write_text("not an image")
+    prepare(["mine"], "out/hr", Recipe())
     assert_same(read(in_tmp / "out/hr"), images)
 
 

@@ -12,11 +12,12 @@ import converse_basicsr.archs
 import converse_basicsr.data
 import converse_basicsr.metrics
 import converse_basicsr.models  # noqa: F401 (register)
-from converse_basicsr import reproduce as package
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
-from converse_basicsr.reproduce import PROTOCOLS, choose, evaluation, reproduce
+from converse_basicsr.reproduce import evaluation
 from converse_basicsr.reproduce.places import Places
+from converse_basicsr.reproduce.protocols import PROTOCOLS, choose
+from converse_basicsr.reproduce.run import reproduce
 
 from basicsr.archs import build_network
 
@@ -113,6 +114,64 @@ def test_other_weights_or_ways_are_measured_anew(small):
     )
 
 
+def test_only_an_image_that_changed_is_measured_anew(small):
+    first = run(small, "sr")["sr_conversesrresnet_set5"]["images"]
+    image = small / "data/testsets/Set5/1.png"
+    image.write_bytes((small / "data/testsets/Set5/2.png").read_bytes())
+    content = json.loads((small / "results/reproduce/results.json").read_text())
+    content["sr_conversesrresnet_set5"]["images"]["2.png"]["psnr"] = 7.0  # left as it is: not measured again
+    (small / "results/reproduce/results.json").write_text(json.dumps(content))
+    run(small, "sr", "--limit", "1")
+    second = run(small, "sr")["sr_conversesrresnet_set5"]["images"]
+    assert second["0.png"] == first["0.png"]
+    assert second["1.png"] == first["2.png"]
+    assert second["2.png"]["psnr"] == 7.0
+
+
+def test_another_psf_is_measured_anew(small):
+    name = "deblurring_conversenet_set5_psf1"
+    first = run(small, "deblurring", "--limit", "1")[name]["images"]["0.png"]
+    np.save(small / "data/blur_kernels/kernel_1.npy", np.eye(7))
+    second = run(small, "deblurring", "--limit", "1")[name]["images"]["0.png"]
+    assert first["sha256"] == second["sha256"] and first["psnr"] != second["psnr"]
+
+
+@pytest.mark.parametrize(
+    ("folders", "chosen"),
+    [
+        (["."], "."),
+        (["GTmod12", "LRbicx2", "original"], "original"),
+        (["GTmod12", "LRbicx2"], "GTmod12"),
+        (["HR"], "HR"),
+        (["LRbicx2"], None),
+        ([".", "LRbicx2"], None),
+        ([".", "original"], None),
+        (["original", "original/LRbicx2"], None),
+        (["image_SRF_4", "image_SRF_2"], None),
+    ],
+)
+def test_ground_truth_is_one_folder(tmp_path, folders, chosen):
+    for folder in folders:
+        (tmp_path / "testsets/Set5" / folder).mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "testsets/Set5" / folder / "baby.png"), np.zeros((8, 8, 3), np.uint8))
+    places, protocol = Places((), (tmp_path,)), choose(["sr"], ["set5"])[0]
+    if chosen:
+        assert places.images(protocol) == tmp_path / "testsets/Set5" / chosen
+    else:
+        with pytest.raises(UserError, match="testsets/Set5: which images are the ground truth is not clear, they lie"):
+            places.images(protocol)
+
+
+def test_a_set_that_does_not_fit_is_named_and_the_rest_runs(small, capsys):
+    twins = small / "data/set14"
+    twins.mkdir()
+    for name in ("a.png", "a.bmp"):
+        cv2.imwrite(str(twins / name), np.zeros((40, 48, 3), np.uint8))
+    assert list(run(small, "sr")) == ["sr_conversesrresnet_set5"]
+    left_out = r"left out: sr_\w+_set14: data/set14/a.bmp and data/set14/a.png would both be a in validation"
+    assert re.search(left_out, capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -135,6 +194,7 @@ def test_every_row_of_the_paper_is_there():
     assert len(published) == 2 + 4 + 20 and len({protocol.name for protocol in PROTOCOLS}) == len(PROTOCOLS)
     assert {protocol.task for protocol in choose(["sr"], None)} == {"sr"}
     assert [protocol.name for protocol in choose([], ["Set12"])] == ["denoising_conversedncnn_set12"]
+    assert [protocol.name for protocol in choose(["SR"], ["SET5"])] == ["sr_conversesrresnet_set5"]
 
 
 # --- with the published weights: one image each, as measured with the published code's protocol ---
@@ -171,4 +231,4 @@ def test_published_deblurring(assets, tmp_path, network, psnr):
 
 def test_nothing_there_is_said(tmp_path):
     with pytest.raises(UserError, match="nothing can be measured"):
-        package.reproduce(list(PROTOCOLS), Places((tmp_path,), (tmp_path,)), tmp_path / "out")
+        reproduce(list(PROTOCOLS), Places((tmp_path,), (tmp_path,)), tmp_path / "out")

@@ -13,7 +13,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         description="Write x4 super-resolution pairs made from the photographs that come with scikit-image.",
     )
     demo.add_argument("--root", default="datasets/demo", metavar="FOLDER", help="where to (default: %(default)s)")
-    demo.add_argument("--force", action="store_true", help="replace the folder if it exists")
+    demo.add_argument("--force", action="store_true", help="make it anew if it is there already")
     demo.set_defaults(command=run_demo)
     _add_prepare(kinds)
 

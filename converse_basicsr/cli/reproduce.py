@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from ..errors import UserError
+from ..reproduce.protocols import TASKS, choose
 from .allocator import keep_large_buffers
 
-TASKS = ("denoising", "sr", "deblurring")
 INTERRUPTED = "; every finished image is kept, the same command goes on from there"
 
 
@@ -32,7 +32,8 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
-    from ..reproduce import choose, find_places, reproduce
+    from ..reproduce.places import find_places
+    from ..reproduce.run import reproduce
 
     if args.limit is not None and args.limit < 1:
         raise UserError(f"--limit: must be 1 or more, got {args.limit}")

@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from basicsr.data.data_util import paths_from_lmdb
-from basicsr.utils import FileClient, scandir
+from basicsr.utils import FileClient
 from basicsr.utils.registry import DATASET_REGISTRY
 
 from ..errors import UserError
+from ..image_folder import images_in, listed
 from .decoding import COLORS, decode_image
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 LOADER_KEYS = (
     "name", "type", "phase", "scale", "num_worker_per_gpu", "batch_size_per_gpu", "dataset_enlarge_ratio",
     "use_shuffle", "prefetch_mode", "num_prefetch_queue", "pin_memory", "persistent_workers",
@@ -23,12 +23,12 @@ LOADER_KEYS = (
 
 @DATASET_REGISTRY.register()
 class GroundTruthDataset(Dataset):
-    """Images: random patches for training, whole ones for validation.
+    """Images: random patches for training, whole ones, whose names without suffix must differ, for validation.
 
     Options:
         dataroot_gt (str): A folder (searched through) or LMDB.
         io_backend (dict): type: disk or lmdb, as BasicSR has it.
-        meta_info_file (str): Lists the files of the folder to take, one a line, if not all of them.
+        meta_info_file (str): Lists the files of the folder, or the keys of the LMDB, to take, one a line, if not all.
         color (str): 'rgb' or 'gray'; files of the other kind are converted. Default: 'rgb'.
         gt_size (int): Side of a training patch; training only.
         use_hflip (bool): Flip at random; training only. Default: False.
@@ -55,6 +55,8 @@ class GroundTruthDataset(Dataset):
         self.root = Path(opt["dataroot_gt"]).expanduser()
         self.io_backend = dict(opt["io_backend"])
         self.paths = self._find()
+        if not self.is_train:
+            check_names(self.paths)
         self._file_client: FileClient | None = None
 
     def check_keys(self) -> None:
@@ -82,14 +84,18 @@ class GroundTruthDataset(Dataset):
         return image[:height, :width]
 
     def _find(self) -> list[str]:
-        if self.io_backend["type"] == "lmdb":
-            self.io_backend.update(db_paths=[str(self.root)], client_keys=["gt"])
-            return paths_from_lmdb(str(self.root))
-        if self.opt.get("meta_info_file"):
-            lines = Path(self.opt["meta_info_file"]).expanduser().read_text(encoding="utf-8").splitlines()
-            return [str(self.root / line.split(" ")[0]) for line in lines if line.strip()]
-        found = scandir(str(self.root), suffix=None, recursive=True, full_path=True)
-        return sorted(path for path in found if path.lower().endswith(IMAGE_SUFFIXES))
+        meta_info = self.opt.get("meta_info_file")
+        names = first_words(Path(meta_info).expanduser()) if meta_info else None
+        if self.io_backend["type"] != "lmdb":
+            paths = images_in(self.root) if names is None else [self.root / name for name in names]
+            return [str(path) for path in paths]
+        self.io_backend.update(db_paths=[str(self.root)], client_keys=["gt"])
+        known = paths_from_lmdb(str(self.root))
+        keys = known if names is None else [name.split(".")[0] for name in names]
+        absent = sorted({*keys} - {*known})
+        if absent:
+            raise UserError(f"{meta_info}: {self.root} has no key {listed(absent)}")
+        return keys
 
     def _content(self, path: str) -> bytes:
         if self._file_client is None:  # not in __init__: an LMDB is opened by each worker for itself
@@ -99,6 +105,21 @@ class GroundTruthDataset(Dataset):
             return self._file_client.get(path, "gt")
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def first_words(meta_info: Path) -> list[str]:
+    """Of every line: names of files, of which BasicSR's LMDBs have those before the first dot as keys."""
+    return [line.split(" ")[0] for line in meta_info.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def check_names(paths: list[str]) -> None:
+    """UserError if two files differ in folder or suffix alone, which validation leaves out of the names of images."""
+    known: dict[str, str] = {}
+    for path in paths:
+        stem = Path(path).stem
+        if stem in known:
+            raise UserError(f"{known[stem]} and {path} would both be {stem} in validation; rename or remove one")
+        known[stem] = path
 
 
 def random_patch(image: np.ndarray, size: int, path: str) -> np.ndarray:

@@ -29,8 +29,14 @@ class BicubicReduction(Degradation):
         return {"lq": lq.mul(255).round_().clamp_(0, 255).div_(255) if self.quantise else lq}
 
     def follow_protocol(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
-        lq = imresize(gt, 1 / self.scale).reshape(*(side // self.scale for side in gt.shape[:2]), -1)
-        return {"lq": (lq * 255).round().clip(0, 255) / np.float32(255) if self.quantise else lq}
+        if self.quantise:
+            return {"lq": reduce_to_8_bits(gt, self.scale) / np.float32(255)}
+        return {"lq": imresize(gt, 1 / self.scale)}
+
+
+def reduce_to_8_bits(image: np.ndarray, scale: int) -> np.ndarray:
+    """imresize of an image (H, W, C) or (H, W) in [0, 1] by 1/scale, as a file holds it: uint8."""
+    return (imresize(image, 1 / scale).clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def bicubic_reduce(x: Tensor, scale: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from basicsr.utils.matlab_functions import imresize
+from ..degradations.bicubic import reduce_to_8_bits
 
 
 def reduce_bicubic(image: np.ndarray, scale: int) -> np.ndarray:
@@ -12,5 +12,4 @@ def reduce_bicubic(image: np.ndarray, scale: int) -> np.ndarray:
         image: (H, W, C) or (H, W), sides multiples of the scale and at least twice it.
         scale: 2 or more.
     """
-    reduced = imresize(image.astype(np.float32) / 255, 1 / scale, antialiasing=True)
-    return (reduced.clip(0, 1) * 255).round().astype(np.uint8)
+    return reduce_to_8_bits(image / np.float32(255), scale)

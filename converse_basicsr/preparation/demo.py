@@ -10,16 +10,19 @@ from tqdm import tqdm
 from basicsr.data.transforms import mod_crop
 
 from ..errors import UserError
+from ..image_folder import listed
 from .bicubic import reduce_bicubic
 from .staging import staged
 from .sub_images import sub_images
-from .writing import encode, lmdb_writer, png_writer
+from .writing import LMDB_FILES, encode, lmdb_writer, png_writer
 
 DEMO_ROOT = Path("datasets/demo")
 SCALE = 4
 SUB_SIZE = 192  # side of a training sub-image, in ground-truth pixels
 SUB_STEP = 96
 MAP_SIZE = 2**28
+HR_SUB, LR_SUB = "train_HR_sub.lmdb", f"train_LRbicx{SCALE}_sub.lmdb"
+HR, LR = "val_HR", f"val_LRbicx{SCALE}"
 TRAIN = (
     "brick.png",
     "camera.png",
@@ -47,17 +50,19 @@ def build_demo(root: str | os.PathLike = DEMO_ROOT, force: bool = False) -> bool
 
     Args:
         root: the folder to make.
-        force: replace the folder if it exists.
+        force: replace the folder if it exists and holds nothing else.
 
     Returns:
         Whether it was written; False if it was there already.
 
     Raises:
-        UserError: scikit-image does not bring a photograph, or the folder cannot be written.
+        UserError: scikit-image does not bring a photograph, the folder cannot be written, or it holds anything else
+            and is to be replaced.
     """
     root = Path(root)
     if root.exists() and not force:
         return False
+    _check_own(root)
     try:
         with staged(root, force=force) as (folder,):
             folder.mkdir()
@@ -85,10 +90,20 @@ def build_demo_if_asked_for(opt: dict) -> None:
         build_demo()
 
 
+def _check_own(root: Path) -> None:
+    """UserError if there is anything but the demonstration data, so that --force with a slip in --root does no harm."""
+    own = {f"{part}/{name}" for part in (HR_SUB, LR_SUB) for name in LMDB_FILES}
+    own |= {f"{part}/{Path(name).stem}.png" for part in (HR, LR) for name in VAL}
+    files = [root] if root.is_file() else [path for path in sorted(root.rglob("*")) if not path.is_dir()]
+    foreign = [path for path in files if path.relative_to(root).as_posix() not in own]
+    if foreign:
+        raise UserError(f"{root} is not the demonstration data ({listed(foreign)}): remove it yourself")
+
+
 def _write_train(folder: Path) -> None:
     with (
-        lmdb_writer(folder / "train_HR_sub.lmdb", MAP_SIZE) as put_hr,
-        lmdb_writer(folder / f"train_LRbicx{SCALE}_sub.lmdb", MAP_SIZE) as put_lr,
+        lmdb_writer(folder / HR_SUB, MAP_SIZE) as put_hr,
+        lmdb_writer(folder / LR_SUB, MAP_SIZE) as put_lr,
     ):
         for name in tqdm(TRAIN, desc="training photographs", unit="image"):
             image = _read(name)
@@ -98,7 +113,7 @@ def _write_train(folder: Path) -> None:
 
 
 def _write_val(folder: Path) -> None:
-    with png_writer(folder / "val_HR") as put_hr, png_writer(folder / f"val_LRbicx{SCALE}") as put_lr:
+    with png_writer(folder / HR) as put_hr, png_writer(folder / LR) as put_lr:
         for name in tqdm(VAL, desc="validation photographs", unit="image"):
             image = _read(name)
             put_hr(*encode(Path(name).stem, image))

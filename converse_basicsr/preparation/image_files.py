@@ -1,9 +1,8 @@
-"""Image files of a user: finding them, naming them, and whether they can be read."""
+"""Image files of a user: naming them, and whether they can be read."""
 
-import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import cv2
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError
-
-_SHOWN = 3
+from ..image_folder import images_in, listed
 
 
 @dataclass(frozen=True)
@@ -22,22 +20,17 @@ class ImageFile:
 
 
 def find_images(folders: Sequence[Path]) -> list[ImageFile]:
-    """Every file in the folders and theirs, in the order of their keys; hidden ones are left out, as BasicSR does.
+    """Every image in the folders and theirs, in the order of their keys.
 
     The key is the path within its folder without suffix, with _ for what BasicSR's meta information cannot hold in a
     name: separators, dots, spaces and all that is not ASCII.
 
     Raises:
-        UserError: a folder is missing, cannot be listed or has no files, or two files get the same key.
+        UserError: a folder does not fit, see images_in, or two files get the same key.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"no such folder: {folder} (the current directory is {Path.cwd()})")
-        paths = _files(folder)
-        if not paths:
-            raise UserError(f"{folder}: there are no files in it")
-        for path in paths:
+        for path in images_in(folder):
             found[_key(path.relative_to(folder))].append(path)
     for key, paths in found.items():
         if len(paths) > 1:
@@ -59,24 +52,6 @@ def read_size(file: ImageFile) -> tuple[int, int] | str:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return getattr(error, "strerror", None) or str(error)
     return sides if cv2.haveImageReader(str(file.path)) else "not a format that OpenCV reads"
-
-
-def listed(names: Iterable[object]) -> str:
-    """The first few of many."""
-    names = list(names)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(str, names[:_SHOWN])) + more
-
-
-def _files(folder: Path) -> list[Path]:
-    def refuse(error: OSError) -> None:
-        raise UserError(f"{error.filename}: cannot be listed: {error.strerror}") from error
-
-    files = []
-    for root, subfolders, names in os.walk(folder, followlinks=True, onerror=refuse):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        files += [Path(root, name) for name in names if not name.startswith(".")]
-    return files
 
 
 def _key(path: Path) -> str:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from .image_files import listed
-
-_LMDB_FILES = ("data.mdb", "lock.mdb", "meta_info.txt")
+from ..image_folder import listed
+from .writing import LMDB_FILES
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def plan_targets(
         for other in (*folders, *targets.all[:number]):
             if _overlap(target, other):
                 raise UserError(f"{target} and {other} must be apart: neither the same nor one within the other")
-        _check_absent(target, force)
+        _check_absent(target, targets, force)
     return targets
 
 
@@ -74,21 +73,37 @@ def _overlap(one: Path, other: Path) -> bool:
     return one == other or one in other.parents or other in one.parents
 
 
-def _check_absent(target: Path, force: bool) -> None:
+def _check_absent(target: Path, targets: Targets, force: bool) -> None:
     if not os.path.lexists(target):
         return
     if not force:
         raise UserError(f"{target} exists; --force replaces it")
-    foreign = _foreign(target)
+    foreign = _foreign(target, targets)
     if foreign:
-        raise UserError(f"{target} holds what was not written here ({listed(sorted(foreign))}): remove it yourself")
+        raise UserError(f"{target} is not what an earlier call wrote ({listed(sorted(foreign))}): remove it yourself")
 
 
-def _foreign(target: Path) -> list[str]:
-    """Names of what no earlier call can have written, so that --force with a slip in --out does no harm."""
-    if not target.is_dir():
-        return [] if target.suffix == ".txt" else [target.name]
-    names = [path.name for path in target.iterdir()]
-    if target.suffix == ".lmdb":
-        return [name for name in names if name not in _LMDB_FILES]
-    return [name for name in names if not name.endswith(".png")]
+def _foreign(target: Path, targets: Targets) -> set[str]:
+    """Names that an earlier call cannot have left so, and --force with a slip in --out must not touch.
+
+    It has written an LMDB if all of its files are there and no others, a folder if the meta information beside the
+    ground truth lists the files in it, and that file if it lists the ground truth.
+    """
+    names = _names(target)
+    if targets.meta_info is None:
+        return set() if LMDB_FILES - {"lock.mdb"} <= names <= LMDB_FILES else names
+    written = _written(targets.meta_info)
+    if target == targets.meta_info:
+        return set() if written and written == _names(targets.images[0]) else {target.name}
+    return names ^ written
+
+
+def _names(target: Path) -> set[str]:
+    return {path.name for path in target.iterdir()} if target.is_dir() else {target.name}
+
+
+def _written(meta_info: Path) -> set[str]:
+    """The files that a meta information lists."""
+    if not meta_info.is_file():
+        return set()
+    return {line.split(" ")[0] for line in meta_info.read_text(errors="replace").splitlines()}

@@ -9,6 +9,7 @@ import numpy as np
 
 from basicsr.utils.lmdb_util import LmdbMaker
 
+LMDB_FILES = {"data.mdb", "lock.mdb", "meta_info.txt"}
 COMPRESS_LEVEL = 1  # BasicSR's choice: large and quickly read
 _BATCH = 500  # images in memory before they are committed
 

@@ -26,15 +26,22 @@ class Evaluation:
 
     Attributes:
         settings: what its numbers depend on beside the protocol and the image.
-        names: of its images, in order.
+        images: files, in order; their names differ.
+
+    Raises:
+        UserError: a file is absent or does not fit.
     """
 
     def __init__(self, protocol: Protocol, places: Places, val: dict):
         logging.getLogger("basicsr").setLevel(logging.WARNING)
         self.protocol = protocol
-        dataset = {**protocol.dataset, "dataroot_gt": str(places.images(protocol)), "io_backend": {"type": "disk"}}
+        weights, images = places.checkpoint(protocol), places.images(protocol)
+        self.settings = {"version": __version__, "weights": digest(weights), "val": val}
+        dataset = {**protocol.dataset, "dataroot_gt": str(images), "io_backend": {"type": "disk"}}
         if protocol.psf is not None:
-            dataset["psf"] = str(places.psf(protocol))
+            psf = places.psf(protocol)
+            self.settings["psf"] = digest(psf)
+            dataset["psf"] = str(psf)
         self.dataset = build_dataset({**dataset, "name": protocol.name, "phase": "val"})
         self.opt = {
             "name": protocol.name,
@@ -44,11 +51,10 @@ class Evaluation:
             "is_train": False,
             "dist": False,
             "network_g": {"type": protocol.network},
-            "path": {"pretrain_network_g": str(places.checkpoint(protocol)), "param_key_g": None},
+            "path": {"pretrain_network_g": str(weights), "param_key_g": None},
             "val": val,
         }
-        self.settings = {"version": __version__, "weights": _digest(places.checkpoint(protocol)), "val": val}
-        self.names = [Path(path).name for path in self.dataset.paths]
+        self.images = [Path(path) for path in self.dataset.paths]
 
     def measure(self, indices: list[int]) -> Iterator[Row]:
         """The rows of those images, each when it is done."""
@@ -60,5 +66,6 @@ class Evaluation:
             yield measure(model, sample, self.protocol.metrics, self.protocol.scale)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Tells a file's content from any other."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

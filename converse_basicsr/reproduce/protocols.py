@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from ..errors import UserError
+
 PSFS = range(1, 6)
 SETS = {  # folder name: what it is called, where it comes from
     "set5": ("Set5", "links in BasicSR's docs/DatasetPreparation.md"),
@@ -100,3 +102,24 @@ PROTOCOLS = (
         for psf, published in zip(PSFS, values, strict=True)
     ),
 )
+
+
+def choose(tasks: list[str], sets: list[str] | None) -> list[Protocol]:
+    """The protocols of those tasks and test sets, in capitals or not; none named means all.
+
+    Raises:
+        UserError: a task or set is not known, or no protocol has both.
+    """
+    tasks, sets = [task.lower() for task in tasks], [name.lower() for name in sets or []]
+    for kind, named, known in (("task", tasks, TASKS), ("set", sets, SETS)):
+        for name in named:
+            if name not in known:
+                raise UserError(f"no {kind} {name!r}; there are {', '.join(known)}")
+    chosen = [
+        protocol
+        for protocol in PROTOCOLS
+        if (not tasks or protocol.task in tasks) and (not sets or protocol.test_set in sets)
+    ]
+    if not chosen:
+        raise UserError(f"{', '.join(tasks)} has no protocol on {', '.join(sets)}")
+    return chosen

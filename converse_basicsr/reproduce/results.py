@@ -10,7 +10,7 @@ from .protocols import SETS, Protocol
 
 
 class Results:
-    """Metrics by protocol and image, in a JSON file that is whole at any time.
+    """Metrics by protocol and image, and the digest of its file, in a JSON file that is whole at any time.
 
     Args:
         path: the file; made with the first image.
@@ -20,12 +20,20 @@ class Results:
         self.path = path
         self._content: dict[str, dict] = json.loads(path.read_text()) if path.is_file() else {}
 
-    def of(self, protocol: Protocol, settings: dict) -> dict[str, dict[str, float]]:
-        """Metrics by image, as far as they were measured with the same settings; others are dropped."""
+    def of(self, protocol: Protocol, settings: dict, digests: dict[str, str]) -> dict[str, dict]:
+        """Metrics by image, as far as they were measured with the same settings and file; others are dropped.
+
+        Args:
+            digests: of the files, by image; images that are not among them are kept.
+        """
         kept = self._content.get(protocol.name, {})
         if kept.get("settings") != settings:
             self._content[protocol.name] = kept = {"settings": settings, "images": {}}
-        return kept["images"]
+        images = kept["images"]
+        for name, digest in digests.items():
+            if images.get(name, {}).get("sha256") != digest:
+                images.pop(name, None)
+        return images
 
     def save(self) -> None:
         """Write beside the file, then rename."""

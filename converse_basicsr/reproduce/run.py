@@ -1,0 +1,83 @@
+"""Measuring protocols, and showing the results."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .. import __version__
+from ..errors import UserError
+from ..panel import draw_panel
+from ..report import Row
+from .evaluation import Evaluation, digest
+from .places import Places
+from .protocols import Protocol
+from .results import Results, image_table, table
+
+
+def reproduce(
+    protocols: list[Protocol], places: Places, out: Path, limit: int | None = None, val: dict | None = None
+) -> str:
+    """Measure protocols, or go on where an earlier run of the same settings stopped.
+
+    Args:
+        protocols: what to measure; those whose files are absent or do not fit are named and passed over.
+        places: where the files are.
+        out: folder for results.json (kept after every image), results.md and a comparison picture of every image.
+        limit: measure only the first images of each set.
+        val: how to evaluate: tile, tile_overlap, x8 of RestorationModel.
+
+    Returns:
+        The table, Markdown.
+
+    Raises:
+        UserError: nothing can be measured.
+    """
+    evaluations = _build(protocols, places, val or {})
+    results = Results(out / "results.json")
+    images = [evaluation.images[:limit] for evaluation in evaluations]
+    rows = []
+    with tqdm(total=sum(map(len, images)), unit="image", desc="reproduce") as progress:
+        for evaluation, paths in zip(evaluations, images, strict=True):
+            progress.set_postfix_str(evaluation.protocol.name)
+            digests = {path.name: digest(path) for path in paths}
+            measured = results.of(evaluation.protocol, evaluation.settings, digests)
+            left = [index for index, name in enumerate(digests) if name not in measured]
+            progress.update(len(paths) - len(left))
+            for index, row in zip(left, evaluation.measure(left), strict=True):
+                name = paths[index].name
+                _draw(row, out, evaluation.protocol)
+                measured[name] = {**row.restored_metrics, "sha256": digests[name]}
+                results.save()
+                progress.update()
+            rows.append((evaluation.protocol, {name: measured[name] for name in digests}, len(evaluation.images)))
+    summary = table(rows)
+    tables = "\n\n".join(image_table(protocol, images) for protocol, images, _ in rows)
+    title = f"# Measured with converse_basicsr {__version__}\n\n{_in_words(val or {})}"
+    (out / "results.md").write_text(f"{title}\n\n{summary}\n\n{tables}\n")
+    return summary
+
+
+def _build(protocols: list[Protocol], places: Places, val: dict) -> list[Evaluation]:
+    """Those that can be measured; names what is wrong with the others."""
+    evaluations = []
+    for protocol in protocols:
+        try:
+            evaluations.append(Evaluation(protocol, places, val))
+        except UserError as error:
+            tqdm.write(f"left out: {protocol.name}: {error}")
+    if not evaluations:
+        raise UserError("nothing can be measured: see the lines above for what is missing and where to get it")
+    return evaluations
+
+
+def _draw(row: Row, out: Path, protocol: Protocol) -> None:
+    picture = out / protocol.name / f"{row.name}.png"
+    draw_panel([row], picture, "bicubic" if protocol.scale > 1 else "input", protocol.network)
+
+
+def _in_words(val: dict) -> str:
+    ways = [
+        f"tiles of {val['tile']} that overlap by {val['tile_overlap']}" if val.get("tile") else "whole images",
+        *(["x8 self-ensemble"] if val.get("x8") else []),
+    ]
+    return f"The paper's protocols (docs/reproduce.md), {', '.join(ways)}."
