@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .atomic import replacing
 from .errors import UserError
 
 LEVELS = ("params_ema", "params", "state_dict")
@@ -56,14 +57,12 @@ def save_file(content: Any, path: str | os.PathLike) -> None:
     Raises:
         UserError: it cannot be written (tried three times); an earlier file at the path stays as it was.
     """
-    partial = Path(f"{path}.partial")
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            torch.save(content, partial)
-            os.replace(partial, path)
+            with replacing(path) as partial:
+                torch.save(content, partial)
             return
         except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
             if attempt == ATTEMPTS:
                 raise UserError(f"cannot write {path}: {error}") from error
             time.sleep(1)

@@ -1,11 +1,12 @@
 """Comparison pictures: the whole image, and zoomed crops of input, baseline, restored and ground truth."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from .atomic import replacing
 
 if TYPE_CHECKING:
     from .report import Row
@@ -98,9 +99,8 @@ def beside(pictures: list[Image.Image]) -> Image.Image:
 def save_picture(picture: Image.Image, path: Path) -> None:
     """Write a PNG, and its folder: beside the file, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.png")
-    picture.save(partial)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        picture.save(partial, "PNG")
 
 
 def _draw_row(row: "Row", baseline: str, network: str, whole_width: int) -> Image.Image:

@@ -1,11 +1,11 @@
 """What was measured: kept on disk after every image, and shown as a table."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
+from ..atomic import write_text
 from .protocols import SETS, Protocol
 
 
@@ -36,11 +36,8 @@ class Results:
         return images
 
     def save(self) -> None:
-        """Write beside the file, then rename."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps(self._content, indent=1))
-        os.replace(partial, self.path)
+        write_text(self.path, json.dumps(self._content, indent=1))
 
 
 def table(rows: list[tuple[Protocol, dict[str, dict[str, float]], int]]) -> str:
