@@ -1,6 +1,7 @@
 """What a training writes down of itself, a JSON object a line: losses, validations, and the seconds that it took."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -28,7 +29,9 @@ class Journal:
     def resume(self, iteration: int) -> None:
         """Go on after an iteration; what was written of later ones is taken back."""
         kept = [entry for entry in read_entries(self.path) if entry["iter"] <= iteration]
-        self.path.write_text("".join(f"{json.dumps(entry)}\n" for entry in kept))
+        partial = self.path.with_suffix(".partial")
+        partial.write_text("".join(f"{json.dumps(entry)}\n" for entry in kept))
+        os.replace(partial, self.path)
         self.iteration = iteration
         self.seconds = max((entry["seconds"] for entry in kept), default=0.0)
         self._tick = time.perf_counter()

@@ -63,8 +63,8 @@ def main() -> None:
     allocator = "left as it is" if args.system_allocator else keep_large_buffers()
     torch.manual_seed(0)
 
-    results = {"environment": {**environment(), "allocator": allocator}, "operator": [], "networks": []}
-    print(f"device {device}, " + ", ".join(f"{key} {value}" for key, value in results["environment"].items()))
+    results = {"environment": {**environment(args.device), "allocator": allocator}, "operator": [], "networks": []}
+    print(", ".join(f"{key} {value}" for key, value in results["environment"].items()))
     cases = [("operator", case) for case in OPERATORS] + [("networks", case) for case in NETWORKS]
     for kind, case in tqdm([c for c in cases if args.only in (None, c[0])], desc="cases", unit="case"):
         if kind == "operator":

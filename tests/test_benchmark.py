@@ -1,6 +1,8 @@
 """basicsr benchmark: the option file, the runs, what survives a kill, and equal draws of the data."""
 
+import fcntl
 import json
+import math
 import os
 import shutil
 import signal
@@ -9,6 +11,8 @@ import sys
 import types
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -18,14 +22,15 @@ from tiny import options, write_images
 import converse_basicsr.archs
 import converse_basicsr.data
 import converse_basicsr.metrics  # noqa: F401 (register)
-from converse_basicsr.benchmark import runner, training
-from converse_basicsr.benchmark.folder import locked, note_process
+from converse_basicsr.benchmark import environment, runner, training
+from converse_basicsr.benchmark.converse import holds_converse, names_converse
+from converse_basicsr.benchmark.folder import lock_file, locked, note_process
 from converse_basicsr.benchmark.schedule import scale_recipe
 from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
 from converse_basicsr.cli import main
-from converse_basicsr.conditioning import restore, takes_kernel
+from converse_basicsr.conditioning import pad_to_window, restore, takes_kernel
 from converse_basicsr.errors import UserError
-from converse_basicsr.journal import read_entries
+from converse_basicsr.journal import Journal, read_entries
 from converse_basicsr.models.restoration_model import RestorationModel
 from converse_basicsr.models.windowed_model import WindowedRestorationModel
 from converse_basicsr.preparation import demo
@@ -91,7 +96,8 @@ def test_every_entrant_and_seed_is_trained_and_measured(here, capsys):
     assert list(entrants) == list(ENTRANTS)
     for name, entrant in entrants.items():
         assert entrant["network"] == ENTRANTS[name]
-        assert entrant["cost"] == {"input": [1, 3, 16, 16], "scale": 4}
+        assert entrant["cost"] == {"input": [1, 3, 16, 16], "scale": 4, "environment": content["environment"]}
+        assert entrant["uses_converse"] == (name == "Converse SR")
         assert list(entrant["runs"]) == ["0", "1"]
         for run in entrant["runs"].values():
             assert (run["status"], run["reason"], run["iterations"]) == ("done", None, 2)
@@ -118,6 +124,74 @@ def test_what_is_done_is_not_done_again(here, monkeypatch):
     monkeypatch.setattr(runner, "train", None)
     monkeypatch.setattr(runner, "measure_baseline", None)
     assert bench() == first
+
+
+def test_a_cost_that_is_taken_out_is_measured_again_and_nothing_else(here, monkeypatch):
+    write_benchmark(here, seeds=[0], budget={"iterations": 1})
+    first = bench()
+    without = json.loads(json.dumps(first))
+    del without["entrants"]["EDSR"]["cost"]
+    del without["entrants"]["EDSR"]["uses_converse"]  # as an earlier version left it
+    Path("results/benchmark/bench/results.json").write_text(json.dumps(without))
+    reported = []
+    monkeypatch.setattr(sys.modules["converse_basicsr.benchmark.reporting"], "write_report", report_to(reported))
+    for name in ("train", "measure_baseline"):
+        monkeypatch.setattr(runner, name, None)
+    monkeypatch.setattr(sys.modules["converse_basicsr.benchmark.cost"], "measure_cost", lambda *_: {"flops": 7})
+    again = bench()
+    assert again["entrants"]["EDSR"]["cost"] == {"flops": 7, "environment": first["environment"]}
+    assert reported[-1] == again
+    again["entrants"]["EDSR"]["cost"] = first["entrants"]["EDSR"]["cost"]
+    assert again == first
+
+
+def report_to(reported: list[dict]):
+    return lambda folder: reported.append(results(folder)) or []
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"type": "BicubicSRDataset"},
+        {"type": "PairedImageDataset", "dataroot_lq": "data/LR", "meta_info_file": "names.txt"},
+    ],
+    ids=lambda section: section["type"],
+)
+def test_two_images_of_one_name_are_refused_before_anything_is_trained(here, capsys, section):
+    Path("data/HR/more").mkdir()
+    shutil.copy("data/HR/image1.png", "data/HR/more/image1.png")
+    Path("names.txt").write_text("image0.png\nimage1.png\nmore/image1.png\n")
+    file = write_benchmark(here, seeds=[0])
+    content = yaml.safe_load(file.read_text())
+    content["recipe"]["datasets"]["val"].update(section)
+    file.write_text(yaml.safe_dump(content))
+    bench(code=2)
+    assert (
+        "recipe:datasets: tiny_val: data/HR/image1.png and data/HR/more/image1.png have one name, image1"
+        in capsys.readouterr().err
+    )
+    assert not Path("results/benchmark/bench/experiments").exists()
+
+
+def test_an_image_restored_exactly_has_an_infinite_psnr(here, monkeypatch):
+    """The baseline of a flat image; results.json, read again, says so in words."""
+    cv2.imwrite("data/HR/image0.png", np.full((64, 64, 3), 127, np.uint8))
+    write_benchmark(here, seeds=[0], budget={"iterations": 1}, entrants={"EDSR": ENTRANTS["EDSR"]})
+    content = bench()
+    measured = content["benchmark"]["baseline"]["sets"]["tiny_val"]
+    assert measured["images"]["image0"] == {"psnr": "inf"} and measured["mean"] == {"psnr": "inf"}
+    assert measured["images"]["image1"]["psnr"] < 100
+    assert content["entrants"]["EDSR"]["runs"]["0"]["status"] == "done"
+    monkeypatch.setattr(runner, "train", None)
+    assert bench() == content
+
+
+@pytest.mark.parametrize(("value", "status"), [(math.inf, "waiting"), (math.nan, "diverged")])
+def test_nan_alone_is_divergence(value, status):
+    run = {"status": "waiting", "curve": []}
+    runner._note(run, [{"iter": 7, "seconds": 1.0, "set": "a", "metrics": {"psnr": value}}])
+    assert run["status"] == status and len(run["curve"]) == (status == "waiting")
+    assert run.get("reason") == (None if status == "waiting" else "psnr is nan on a at iteration 7")
 
 
 def test_a_diverged_entrant_is_noted_and_the_others_go_on(here):
@@ -166,6 +240,16 @@ def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
     assert not list(Path("results/benchmark/bench/experiments").glob("*probe*"))
 
 
+def test_a_data_set_too_small_to_be_timed_is_named(here, monkeypatch, capsys):
+    write_benchmark(here, budget={"minutes": 1})
+    monkeypatch.setattr(training, "PROBE", (1, 8))
+    monkeypatch.setattr(runner, "PROBE", (1, 8))
+    bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=2)
+    message = capsys.readouterr().err
+    assert "Converse SR: cannot be timed for budget:minutes: its short training ended at iteration 5 of 8" in message
+    assert "a larger dataset_enlarge_ratio mends it" in message
+
+
 def test_a_changed_file_is_refused_and_force_begins_anew(here, capsys):
     write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]})
     bench()
@@ -183,9 +267,47 @@ def test_a_changed_file_is_refused_and_force_begins_anew(here, capsys):
     assert "is there and is no benchmark's" in capsys.readouterr().err
 
 
+def test_force_moves_a_folder_aside_under_the_lock(here, monkeypatch, capsys):
+    def prepare_folder(benchmark, out, force):
+        with lock_file(out / benchmark.name).open() as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        raise UserError("the lock is held")
+
+    monkeypatch.setattr(runner, "prepare_folder", prepare_folder)
+    bench("--force", code=2)
+    assert "the lock is held" in capsys.readouterr().err
+
+
+SWIN = {
+    "type": "SwinIR",
+    "upscale": 4,
+    "img_size": 8,
+    "window_size": 8,
+    "embed_dim": 4,
+    "depths": [2],
+    "num_heads": [2],
+}
+SWIN |= {"mlp_ratio": 1, "upsampler": "pixelshuffledirect", "drop_path_rate": 0.5}  # draws while it is trained
+WINDOWED = {**SWIN, "model_type": "WindowedRestorationModel"}
+WINDOWED_7 = {**WINDOWED, "img_size": 7, "window_size": 7}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            {"entrants": {**ENTRANTS, "A": {**WINDOWED, "window_size": None}}},
+            "A: network_g:window_size: WindowedRestorationModel needs a whole number of 1 or more, got None",
+        ),
+        (
+            {"entrants": {**ENTRANTS, "A": {key: value for key, value in WINDOWED.items() if key != "window_size"}}},
+            "A: network_g:window_size: WindowedRestorationModel needs",
+        ),
+        ({"entrants": {**ENTRANTS, "A": {**WINDOWED_7, "upscale": 2}}}, "network_g: SwinIR makes"),
+        (
+            {"entrants": {**ENTRANTS, "A": {**WINDOWED, "img_size": 40, "window_size": 40}}},
+            "8 x 8 is too small to be padded",
+        ),
         (
             {"entrants": {**ENTRANTS, "A": {"type": "EDSR", "num_feats": 4}}},
             "entrants: A: network_g: EDSR has no option",
@@ -271,7 +393,7 @@ def test_a_broken_off_training_goes_on_from_its_last_state(here, monkeypatch):
 
     def interrupt(folder, entries):
         if entries and entries[-1]["iter"] >= 20:
-            pids.append(int((folder / "lock").read_text()))
+            pids.append(int(lock_file(folder).read_text()))
             raise KeyboardInterrupt
 
     folder = here / "results/benchmark/bench"
@@ -305,26 +427,84 @@ REAL_COMMAND, NOTE = training.run_command, runner._note
 
 
 def test_a_training_that_outlives_its_parent_is_waited_for(tmp_path, capsys):
-    with locked(tmp_path) as lock:
+    with locked(tmp_path / "bench") as lock:
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"], pass_fds=(lock,))
         note_process(lock, child.pid)
-    with locked(tmp_path):
+    with locked(tmp_path / "bench"):
         assert child.wait(10) == 0
     assert f"process {child.pid} is at work there; waiting for its end" in capsys.readouterr().out
 
 
-# --- equal draws ---
+def test_a_journal_that_cannot_be_rewritten_stays_whole(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "journal.jsonl", print_freq=1)
+    for iteration in (1, 2, 3):
+        journal.trained(iteration, {"l_pix": 0.5})
+    before = journal.path.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("killed")))
+        with pytest.raises(OSError, match="killed"):
+            journal.resume(1)
+    assert journal.path.read_text() == before
+    journal.resume(1)
+    assert [entry["iter"] for entry in read_entries(journal.path)] == [1]
 
-SWIN = {
-    "type": "SwinIR",
-    "upscale": 4,
-    "img_size": 8,
-    "window_size": 8,
-    "embed_dim": 4,
-    "depths": [2],
-    "num_heads": [2],
-}
-SWIN |= {"mlp_ratio": 1, "upsampler": "pixelshuffledirect", "drop_path_rate": 0.5}  # draws while it is trained
+
+# --- where it ran, and what it is ---
+
+
+def test_a_gpu_that_is_not_used_is_not_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: f"GPU {device}")
+    on_cpu, on_gpu = environment.environment("cpu"), environment.environment("cuda:1")
+    assert on_cpu["device"] == "cpu" and "GPU" not in on_cpu["hardware"]
+    assert on_gpu["device"] == "cuda:1" and on_gpu["hardware"] == f"GPU cuda:1; {on_cpu['hardware']}"
+    assert f"{torch.get_num_threads()} threads" in on_cpu["hardware"]
+
+
+@pytest.mark.parametrize(
+    ("num_gpu", "devices"), [({}, ["cuda:0", "cuda:1"]), ({"num_gpu": 1}, ["cuda:0"]), ({"num_gpu": 0}, ["cpu"])]
+)
+def test_the_devices_are_those_of_num_gpu(monkeypatch, num_gpu, devices):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert runner._used_devices(types.SimpleNamespace(recipe=num_gpu)) == devices
+
+
+def test_the_commit_of_an_enclosing_repository_is_not_ours(tmp_path):
+    installed = tmp_path / "venv/site-packages"
+    installed.mkdir(parents=True)
+    (tmp_path / "setup.py").write_text("")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path)]
+    for command in (["init", "-q"], ["add", "setup.py"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *command], check=True)
+    assert environment.commit(installed) == "not a checkout"
+    (installed / "setup.py").write_text("")
+    assert environment.commit(installed) == "not a checkout"
+    assert len(environment.commit(tmp_path)) == 10
+
+
+SMALL_USRNET = {"type": "ConverseUSRNet", "num_feat": 4, "num_iterations": 1, "num_block": 0}
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ({"type": "ConverseSRResNet", **SMALL}, True),
+        ({"type": "ConverseSRResNet", **SMALL, "spatial_op": "conv"}, False),
+        ({"type": "ConverseSRResNet", **SMALL, "spatial_op": "conv_transpose"}, False),
+        ({"type": "UpsamplerSRResNet", **SMALL, "upsampler": "converse"}, True),
+        ({"type": "UpsamplerSRResNet", **SMALL, "upsampler": "carafe"}, False),
+        (SMALL_USRNET, True),  # no block: the data step alone
+        ({**SMALL_USRNET, "num_block": 1, "spatial_op": "conv"}, False),
+        ({"type": "MSRResNet", **SMALL}, False),
+        (SWIN, False),
+    ],
+)
+def test_which_networks_have_the_operator(network, expected):
+    assert holds_converse(build_network(network)) == expected
+    assert names_converse(network) == expected
+
+
+# --- equal draws ---
 
 
 def batches(folder, monkeypatch, network: dict, separate_draws: bool, workers: int) -> list[torch.Tensor]:
@@ -389,6 +569,23 @@ def test_windows_are_padded_and_cropped(in_tmp):
     padded = torch.nn.functional.pad(lq, (0, 0, 0, 3), "reflect")
     with torch.no_grad():
         assert torch.equal(model.output, model.net_g(padded)[..., :52, :])
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "padded"), [((13, 16), 8, (16, 16)), ((5, 7), 1, (5, 7)), ((8, 8), 8, (8, 8))]
+)
+def test_padding_to_the_window(size, window, padded):
+    lq = torch.rand(1, 3, *size)
+    assert pad_to_window(lq, window).shape == (1, 3, *padded)
+    assert torch.equal(pad_to_window(lq, window)[..., : size[0], : size[1]], lq)
+
+
+def test_an_image_of_no_whole_windows_is_checked_measured_and_trained_on(here):
+    """A window of 7, input of 16 x 16 and patches of 8 x 8."""
+    write_benchmark(here, seeds=[0], budget={"iterations": 1}, entrants={"Swin": WINDOWED_7})
+    swin = bench()["entrants"]["Swin"]
+    assert swin["cost"]["input"] == [1, 3, 21, 21]
+    assert swin["runs"]["0"]["status"] == "done"
 
 
 # --- the option files ---

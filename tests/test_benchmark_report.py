@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from converse_basicsr.benchmark.reporting import write_report
+from converse_basicsr.benchmark.reporting import wording, write_report
 from converse_basicsr.benchmark.reporting.comparing import compare
+from converse_basicsr.benchmark.reporting.notes import facts
 from converse_basicsr.benchmark.reporting.panels import AMPLIFY, find_comparisons
-from converse_basicsr.benchmark.reporting.pictures import band
+from converse_basicsr.benchmark.reporting.pictures import _tick, band
 from converse_basicsr.benchmark.reporting.standings import Score, read_standings
 from converse_basicsr.benchmark.reporting.summary import summarise
 from converse_basicsr.benchmark.reporting.tables import change_table, main_table
@@ -193,6 +194,59 @@ def test_price_and_the_other_metric_in_words(standings_of):
     assert "The best of all, Ours, improves on bicubic by 1.600 dB." in summary.sentences
 
 
+@pytest.mark.parametrize(
+    "value, text",
+    [(0, "0"), (999.4, "999"), (999.6, "1.00 k"), (1000, "1.00 k"), (999_600, "1.00 M"), (1.5e9, "1.50 G")],
+)
+def test_prefixes(value, text):
+    assert wording.with_prefix(value) == text
+    assert _tick(value) == text.replace("1.00", "1").replace("1.50", "1.5")
+
+
+def infinite(value) -> dict:
+    """Ours: inf and 30.2, baseline inf, as results.json has it."""
+    results = content()
+    ours = results["entrants"]["Ours"]["runs"]["0"]
+    ours["final"]["val"]["mean"]["psnr"] = ours["final"]["val"]["images"]["one"]["psnr"] = value
+    ours["curve"][-1]["sets"]["val"]["psnr"] = value
+    results["benchmark"]["baseline"]["sets"]["val"]["mean"]["psnr"] = value
+    return results
+
+
+def test_a_report_of_infinite_values(tmp_path):
+    (tmp_path / "results.json").write_text(json.dumps(infinite("inf"), allow_nan=False))
+    files = write_report(tmp_path)
+    standings = read_standings(tmp_path)
+    assert "pictures/quality_against_latency.png" in [path.relative_to(tmp_path).as_posix() for path in files]
+    ours = cells(main_table(standings), "Ours")
+    assert ours["PSNR (dB)"] == "inf ± inf" and ours["vs Rival"] == "+inf ≈" and ours["vs bicubic"] == "+0.000"
+    assert cells(main_table(standings), "Rival")["vs bicubic"] == "-inf"
+    summary = summarise(standings)
+    assert summary.verdict == "equal" and summary.caveats[0].startswith("An infinite PSNR")
+    assert "Ours and Rival do not improve on bicubic." in summary.sentences
+    assert "data-number=Infinity>inf ± inf<" in (tmp_path / "report.html").read_text()
+
+
+def test_finite_reports_have_no_caveat_of_infinity(standings_of):
+    assert not any("infinite" in caveat for caveat in summarise(standings_of(content())).caveats)
+
+
+def test_equal_infinite_scores_are_no_difference():
+    exact = Score({"0": math.inf, "1": math.inf})
+    assert (exact.mean, exact.spread) == (math.inf, 0.0)
+    assert compare(exact, exact).value == 0.0
+
+
+def test_costs_measured_elsewhere_are_said_to_be(standings_of):
+    results = content()
+    assert "costs measured on" not in facts(standings_of(results))
+    for name, commit in (("Ours", "0123abc"), ("Rival", "4567def")):
+        environment = {**results["environment"], "commit": commit}
+        results["entrants"][name]["cost"]["environment"] = environment
+    expected = "an abacus, 0123abc, 2026-01-01; an abacus, 4567def, 2026-01-01"
+    assert facts(standings_of(results))["costs measured on"] == expected
+
+
 def test_what_is_better_and_faster(standings_of):
     results = content()
     results["entrants"]["Rival"]["cost"] = cost(30.0, 2500)
@@ -203,6 +257,47 @@ def test_a_twin_without_the_operator_is_a_rival(standings_of):
     results = content()
     results["entrants"]["Rival"]["network"] = {"type": "ConverseSRResNet", "spatial_op": "conv"}
     assert standings_of(results).rival.name == "Rival"
+
+
+@pytest.mark.parametrize("known", [{"uses_converse": True}, {}], ids=["noted", "of an earlier version"])
+def test_an_upsampler_is_converse_as_a_whole_network_is(standings_of, known):
+    results = content()
+    results["entrants"]["Ours"] |= {"network": {"type": "UpsamplerSRResNet", "upsampler": "converse"}, **known}
+    standings = standings_of(results)
+    assert (standings.converse.name, standings.rival.name) == ("Ours", "Rival")
+
+
+def test_what_was_noted_of_the_network_goes_before_its_type(standings_of):
+    results = content()
+    results["entrants"]["Ours"]["uses_converse"] = False
+    results["entrants"]["Rival"]["uses_converse"] = True
+    standings = standings_of(results)
+    assert (standings.converse.name, standings.rival.name) == ("Rival", "Ours")
+
+
+@pytest.mark.parametrize(
+    "kinds, words",
+    [
+        ("CCR", "A, the best of 2 networks with Converse, is better than the best rival, B, by 1.000 dB PSNR"),
+        ("RCC", "Converse is not better: B, the best of 2 networks with Converse, is 1.000 dB PSNR behind"),
+        ("CRR", "A is better than the best rival, B, by"),
+        ("CCC", "A is best with PSNR 30.000 dB; there is no network without Converse to compare with."),
+        ("RRR", "A is best with PSNR 30.000 dB; there is no network with Converse to compare with."),
+    ],
+)
+def test_headline_where_several_have_the_operator(standings_of, kinds, words):
+    """Of the best three: C has the operator, R has not."""
+    order = "ACB" if kinds == "CCR" else "ABC"
+    results = content()
+    results["entrants"] = {
+        name: {
+            "network": {"type": "MSRResNet"},
+            "uses_converse": kind == "C",
+            "runs": {str(seed): run(30.0 - 0.5 * place - 0.5 * (place > 0) * (kinds != "CCR")) for seed in (0, 1)},
+        }
+        for place, (name, kind) in enumerate(zip(order, kinds, strict=True))
+    }
+    assert words in summarise(standings_of(results)).headline
 
 
 def test_one_seed_is_said_to_be_one(standings_of):

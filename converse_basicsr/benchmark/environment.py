@@ -11,24 +11,35 @@ import torch
 
 from .. import __version__
 
+PROJECT = Path(__file__).resolve().parents[2]  # the checkout, if this package runs from one
 
-def environment() -> dict[str, str]:
-    """Hardware, versions, commit and date, as text."""
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+def environment(*devices: str) -> dict[str, str]:
+    """Devices, hardware, versions, commit and date, as text.
+
+    Args:
+        devices: those that are used, as "cpu", "cuda" or "cuda:1"; a GPU that is there and not used is not named.
+    """
+    gpus = [torch.cuda.get_device_name(device) for device in devices if torch.device(device).type == "cuda"]
+    cpu = f"{_cpu_name()}, {torch.get_num_threads()} threads of {os.cpu_count()} cores"
     return {
-        "hardware": ", ".join(gpus) or f"{_cpu_name()}, {torch.get_num_threads()} threads of {os.cpu_count()} cores",
+        "device": ", ".join(devices),
+        "hardware": "; ".join([*gpus, cpu]),
         "system": platform.platform(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "basicsr": importlib.metadata.version("basicsr"),
         "converse_basicsr": __version__,
-        "commit": _commit(),
+        "commit": commit(PROJECT),
         "date": time.strftime("%Y-%m-%d"),
     }
 
 
-def _commit() -> str:
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=10"]
+def commit(project: Path) -> str:
+    """The commit of a checkout of this project; of a package installed within another repository there is none."""
+    if not ((project / ".git").exists() and (project / "setup.py").is_file()):
+        return "not a checkout"
+    git = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=10"]
     try:
         return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -20,16 +20,22 @@ def measure_baseline(benchmark: Benchmark, folder: Path) -> dict:
         name, and sets as in results.json.
 
     Raises:
-        UserError: a set does not give pairs of images.
+        UserError: a set does not give pairs of images, or two of its images have one name.
     """
     sets = {}
     for name, section in benchmark.sets.items():
         dataset = validation_set(section, benchmark.recipe)
         if not gives_pairs(dataset):
             raise UserError(f"{benchmark.file}: recipe:datasets: {name} gives no pairs of image and ground truth")
-        images = {}
+        images, paths = {}, {}
         for sample in (dataset[index] for index in range(len(dataset))):
-            image = Path(sample["lq_path"]).stem
+            image, path = Path(sample["lq_path"]).stem, sample.get("gt_path", sample["lq_path"])
+            if image in images:
+                raise UserError(
+                    f"{benchmark.file}: recipe:datasets: {name}: {paths[image]} and {path} have one name, {image}, "
+                    "by which results are kept; give them different ones"
+                )
+            paths[image] = path
             lq, gt = tensor2img([sample["lq"]]), tensor2img([sample["gt"]])
             baseline = upsample(lq, benchmark.scale)
             images[image] = score(baseline, gt, benchmark.metrics)

@@ -13,7 +13,6 @@ from ..errors import UserError
 from .spec import Benchmark
 
 OPTIONS = "benchmark.yml"  # the options that the results belong to
-LOCK = "lock"
 _SHOWN = 3
 
 
@@ -47,14 +46,20 @@ def prepare_folder(benchmark: Benchmark, out: Path, force: bool) -> Path:
     return folder
 
 
+def lock_file(folder: Path) -> Path:
+    """Beside the folder, which may be moved aside while the lock is held."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[int]:
-    """Be the only process at work in the folder; wait where another is.
+    """Be the only process at work in the folder, which need not be there yet; wait where another is.
 
     Gives the number of an open file. Who inherits it holds the lock too: a training whose parent was killed works on
     until its end, and the next call waits for that instead of training the same beside it.
     """
-    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(lock_file(folder), os.O_RDWR | os.O_CREAT)
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

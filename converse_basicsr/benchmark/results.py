@@ -74,7 +74,7 @@ class Results:
     def save(self) -> None:
         """Write beside the file, then rename."""
         partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps(self.content, indent=1, allow_nan=False))
+        partial.write_text(json.dumps(_with_inf_as_text(self.content), indent=1, allow_nan=False))
         os.replace(partial, self.path)
 
 
@@ -85,9 +85,18 @@ def summary(images: dict[str, dict[str, float]]) -> dict:
     return {"mean": mean, "images": images}
 
 
-def not_finite(metrics: dict[str, float]) -> str | None:
-    """The first metric that is no finite number, in words."""
-    return next((f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)), None)
+def not_a_number(metrics: dict[str, float]) -> str | None:
+    """The first metric that is nan, in words; inf is the PSNR of an image that is restored exactly."""
+    return next((f"{name} is {value}" for name, value in metrics.items() if math.isnan(value)), None)
+
+
+def _with_inf_as_text(content: object) -> object:
+    """The same with "inf" for the number, which JSON does not have."""
+    if isinstance(content, dict):
+        return {key: _with_inf_as_text(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_with_inf_as_text(value) for value in content]
+    return str(content) if isinstance(content, float) and math.isinf(content) else content
 
 
 def _waiting() -> dict:

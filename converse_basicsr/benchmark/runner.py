@@ -9,15 +9,17 @@ from tqdm import tqdm
 
 from basicsr.archs import build_network
 
-from ..conditioning import takes_kernel
+from ..checks.models import window_size
+from ..conditioning import pad_to_window, takes_kernel
 from ..errors import UserError
 from ..journal import curve, read_entries
 from ..preparation.demo import build_demo_if_asked_for
 from ..report import quietly, validation_set
+from .converse import holds_converse
 from .environment import environment
 from .evaluation import measure_baseline, measure_run
 from .folder import locked, prepare_folder
-from .results import Results, not_finite
+from .results import Results, not_a_number
 from .spec import Benchmark, Entrant, check_benchmark
 from .training import (
     EXPERIMENTS,
@@ -55,9 +57,10 @@ def run_benchmark(benchmark: Benchmark, out: Path, command: str, force: bool = F
 
     build_demo_if_asked_for(benchmark.recipe)
     check_benchmark(benchmark)
-    folder = prepare_folder(benchmark, out, force)
-    with locked(folder) as lock:
-        runner = Runner(benchmark, folder, Results(folder, benchmark, command, environment()), lock)
+    with locked(out / benchmark.name) as lock:
+        folder = prepare_folder(benchmark, out, force)
+        where = environment(*_used_devices(benchmark))
+        runner = Runner(benchmark, folder, Results(folder, benchmark, command, where), where, lock)
         runner.measure_before()
         write_report(folder)  # what it lacks is said now, and not after the trainings
         runner.train_all()
@@ -72,13 +75,15 @@ class Runner:
         benchmark: what to run.
         folder: of the benchmark.
         results: what is known of it.
+        environment: where it runs now; that of the results is where it began.
         lock: an open file that trainings are to inherit.
     """
 
-    def __init__(self, benchmark: Benchmark, folder: Path, results: Results, lock: int):
+    def __init__(self, benchmark: Benchmark, folder: Path, results: Results, environment: dict[str, str], lock: int):
         self.benchmark = benchmark
         self.folder = folder
         self.results = results
+        self.environment = environment
         self.lock = lock
 
     def measure_before(self) -> None:
@@ -89,9 +94,12 @@ class Runner:
             self.results.save()
         for entrant in self.benchmark.entrants:
             known = self.results.of(entrant)
-            if known["cost"] is None:
+            if "uses_converse" not in known:
+                known["uses_converse"] = holds_converse(quietly(build_network, entrant.network))
+                self.results.save()
+            if known.get("cost") is None:
                 print(f"cost of {entrant.name}", flush=True)
-                known["cost"] = self._measure_cost(entrant)
+                known["cost"] = {**self._measure_cost(entrant), "environment": self.environment}
                 self.results.save()
             if known["probe"] is None and "minutes" in self.benchmark.budget:
                 known["probe"] = self._probe(entrant)
@@ -153,7 +161,7 @@ class Runner:
         checkpoint = checkpoint_file(self.folder, self.benchmark.run_name(entrant, seed))
         final, images = measure_run(self.benchmark, entrant, seed, checkpoint, self.folder)
         for name, measured in final.items():
-            reason = not_finite(measured["mean"])
+            reason = not_a_number(measured["mean"])
             if reason:
                 run.update(status="diverged", reason=f"{reason} on {name} at the end")
                 return
@@ -162,13 +170,13 @@ class Runner:
     def _measure_cost(self, entrant: Entrant) -> dict:
         from .cost import measure_cost
 
-        on_gpu = torch.cuda.is_available() and self.benchmark.recipe.get("num_gpu") != 0
         network = quietly(build_network, entrant.network)
         sample = validation_set(next(iter(self.benchmark.sets.values())), self.benchmark.recipe)[0]
-        inputs = (sample["lq"][None, :, :COST_INPUT, :COST_INPUT],)
+        corner = sample["lq"][None, :, :COST_INPUT, :COST_INPUT]
+        inputs = (pad_to_window(corner, window_size(entrant.model_type, entrant.network)),)
         if takes_kernel(network):
             inputs += (sample["kernel"][None], self.benchmark.scale)
-        return measure_cost(network, inputs, self.benchmark.scale, torch.device("cuda" if on_gpu else "cpu"))
+        return measure_cost(network, inputs, self.benchmark.scale, _used_devices(self.benchmark)[0])
 
     def _probe(self, entrant: Entrant) -> dict:
         """How many iterations fill the minutes of the budget, by the rate of a short run."""
@@ -179,10 +187,21 @@ class Runner:
         entries = read_entries(journal_file(self.folder, name))
         if code:
             raise UserError(f"{entrant.name}: cannot be timed: {why_it_ended(code, log_file(self.folder, name))}")
+        reached = max((entry["iter"] for entry in entries), default=0)
+        if reached < PROBE[1]:
+            reason = f"its short training ended at iteration {reached} of {PROBE[1]}: {SHORT_EPOCHS}"
+            raise UserError(f"{entrant.name}: cannot be timed for budget:minutes: {reason}")
         rate = seconds_per_iteration(entries)
         shutil.rmtree(self.folder / EXPERIMENTS / name)
         iterations = max(1, int(self.benchmark.budget["minutes"] * 60 / rate))
         return {"seconds_per_iteration": rate, "iterations": iterations}
+
+
+def _used_devices(benchmark: Benchmark) -> list[str]:
+    """Those of num_gpu, as BasicSR takes it."""
+    gpus = benchmark.recipe.get("num_gpu", "auto")
+    gpus = torch.cuda.device_count() if gpus == "auto" else gpus
+    return [f"cuda:{index}" for index in range(gpus)] or ["cpu"]
 
 
 def _note(run: dict, entries: list[dict]) -> None:
@@ -190,12 +209,11 @@ def _note(run: dict, entries: list[dict]) -> None:
     if entries:
         run.update(iterations=entries[-1]["iter"], seconds=entries[-1]["seconds"])
     points = curve(entries)
-    finite = [point for point in points if not any(map(not_finite, point["sets"].values()))]
-    run["curve"] = finite
+    run["curve"] = [point for point in points if not any(map(not_a_number, point["sets"].values()))]
     reasons = [entry["diverged"] for entry in entries if "diverged" in entry]
     for point in points:
         for name, metrics in point["sets"].items():
-            if not_finite(metrics):
-                reasons.append(f"{not_finite(metrics)} on {name} at iteration {point['iter']}")
+            if not_a_number(metrics):
+                reasons.append(f"{not_a_number(metrics)} on {name} at iteration {point['iter']}")
     if reasons:
         run.update(status="diverged", reason=reasons[0])

@@ -46,8 +46,16 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
 
 
 @torch.no_grad()
-def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int) -> None:
+def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int, window: int) -> None:
     """Put (a corner of) a sample through the network, as SRModel and RestorationModel would.
+
+    Args:
+        key: of the network in the option file.
+        network: to be tried.
+        where: the place of the data set in the option file.
+        sample: of the data set.
+        scale: s.
+        window: what the model pads images to multiples of.
 
     Raises:
         UserError: it does not take such an input, or its output has not the shape of the ground truth.
@@ -58,7 +66,7 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
     corner = lq[None, :, :_CORNER, :_CORNER]
     kernel = sample["kernel"][None] if "kernel" in sample else None
     try:
-        output = restore(network.eval(), takes_kernel(network), corner, kernel, scale)
+        output = restore(network.eval(), takes_kernel(network), corner, kernel, scale, window)
     except Exception as error:  # whatever it raises: this network cannot be trained on this data
         raise UserError(
             f"{key}: {type(network).__name__} does not take the images of {where}, {tuple(lq.shape)}: "

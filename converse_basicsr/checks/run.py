@@ -8,7 +8,7 @@ from ..conditioning import takes_kernel
 from ..errors import UserError
 from ..inference import TILE_OVERLAP
 from .datasets import check_dataset
-from .models import is_image_model, is_restoration_model
+from .models import is_image_model, is_restoration_model, window_size
 from .networks import check_fit, check_network
 from .training import check_training
 from .types import check_options, check_type
@@ -53,11 +53,12 @@ def _check(opt: dict, is_train: bool, world_size: int) -> None:
     if opt.get("val") is not None:
         _check_val(opt["val"], is_train)
     samples = _check_datasets(opt, is_train, world_size)
+    window = window_size(opt["model_type"], opt.get("network_g") or {})
     for key in [key for key in opt if key.startswith("network_")]:
         network = check_network(key, opt[key], opt["path"], must_load=not is_train)
         if key == "network_g" and is_image_model(opt["model_type"]):
             for where, sample in samples.items():
-                check_fit(key, network, where, _degraded(where, sample, opt), opt.get("scale") or 1)
+                check_fit(key, network, where, _degraded(where, sample, opt), opt.get("scale") or 1, window)
         if key == "network_g":
             _check_x8(opt, network)
     resume = opt["path"].get("resume_state")

@@ -1,10 +1,10 @@
 """RestorationModel for networks of windows."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from basicsr.utils.registry import MODEL_REGISTRY
 
+from ..conditioning import restore
 from .restoration_model import RestorationModel
 
 
@@ -16,7 +16,4 @@ class WindowedRestorationModel(RestorationModel):
     """
 
     def restore(self, network: nn.Module, lq: Tensor, kernel: Tensor | None) -> Tensor:
-        window = self.opt["network_g"]["window_size"]
-        height, width = lq.shape[-2:]
-        padded = F.pad(lq, (0, -width % window, 0, -height % window), "reflect")
-        return super().restore(network, padded, kernel)[..., : height * self.scale, : width * self.scale]
+        return restore(network, self.conditioned, lq, kernel, self.scale, self.opt["network_g"]["window_size"])

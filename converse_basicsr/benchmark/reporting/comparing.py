@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from .standings import Entrant, Score, Standings, image_value
+from .standings import Score, Standing, Standings, image_value
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,15 @@ def compare(score: Score | None, other: Score | None) -> Difference | None:
     """score - other, the spreads added in squares; None where one is missing."""
     if score is None or other is None:
         return None
-    return Difference(score.mean - other.mean, math.hypot(score.spread, other.spread))
+    return Difference(gap(score.mean, other.mean), math.hypot(score.spread, other.spread))
 
 
-def against(standings: Standings) -> Entrant | None:
+def gap(value: float, other: float) -> float:
+    """value - other; 0 where both are infinite."""
+    return 0.0 if value == other else value - other
+
+
+def against(standings: Standings) -> Standing | None:
     """What entrants are compared with: the best without the Converse operator, or else the best of all.
 
     None where there are not two to compare.
@@ -35,7 +40,7 @@ def against(standings: Standings) -> Entrant | None:
     return standings.rival or standings.scored[0]
 
 
-def images_won(standings: Standings, entrant: Entrant, other: Entrant) -> tuple[int, int]:
+def images_won(standings: Standings, entrant: Standing, other: Standing) -> tuple[int, int]:
     """On how many images of the first set the entrant is better in the first metric, and how many both have."""
     own, others = (_image_means(standings, one) for one in (entrant, other))
     both = own.keys() & others.keys()
@@ -43,7 +48,7 @@ def images_won(standings: Standings, entrant: Entrant, other: Entrant) -> tuple[
     return sum(sign * own[name] > sign * others[name] for name in both), len(both)
 
 
-def _image_means(standings: Standings, entrant: Entrant) -> dict[str, float]:
+def _image_means(standings: Standings, entrant: Standing) -> dict[str, float]:
     """Mean over the seeds that have the image."""
     found: dict[str, list[float]] = {}
     for run in entrant.finished.values():

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from html import escape
 from pathlib import Path
 from string import Template
@@ -92,7 +93,7 @@ def _table(table: Table) -> str:
     for row in table.rows:
         kind = ' class="baseline"' if row.place is None else ""
         cells = "".join(
-            f"<td{'' if cell.number is None else f' data-number={cell.number!r}'}>{escape(cell.text)}</td>"
+            f"<td{'' if cell.number is None else f' data-number={json.dumps(cell.number)}'}>{escape(cell.text)}</td>"
             for cell in row.cells
         )
         rows.append(f'<tr{kind}><th scope="row">{_dot(row.place)}{escape(row.name)}</th>{cells}</tr>')

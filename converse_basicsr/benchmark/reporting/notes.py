@@ -44,8 +44,21 @@ def facts(standings: Standings) -> dict[str, str]:
         "started": benchmark.get("started"),
         "finished": benchmark.get("finished") or "not yet",
         **standings.environment,
+        "costs measured on": _cost_environments(standings),
     }
     return {key: str(value) for key, value in found.items() if value is not None}
+
+
+def _cost_environments(standings: Standings) -> str | None:
+    """Where costs were measured, if it was not all where and when the benchmark began."""
+
+    def told(environment: dict) -> str:
+        known = [environment.get(key) for key in ("hardware", "commit", "date")]
+        return ", ".join(filter(None, known))
+
+    places = {told(entrant.cost.get("environment") or {}) for entrant in standings.entrants if entrant.cost}
+    places -= {""}  # not noted by earlier versions
+    return "; ".join(sorted(places)) if places - {told(standings.environment)} else None
 
 
 def _inputs(standings: Standings) -> str:

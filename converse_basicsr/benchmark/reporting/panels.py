@@ -10,7 +10,7 @@ from PIL import Image
 
 from ... import panel
 from . import wording
-from .standings import Entrant, Standings, image_value
+from .standings import Standing, Standings, image_value
 
 MOST_IMAGES = 4
 CROP = 80  # side of the crop, in pixels of the ground truth
@@ -24,7 +24,7 @@ class View:
 
     title: str
     detail: str  # its metric, or nothing
-    entrant: Entrant | None
+    entrant: Standing | None
     image: np.ndarray  # uint8, (H, W, 3), BGR
     has_error: bool  # whether it is one to compare with the ground truth
 
@@ -107,7 +107,7 @@ def _interest(restored: list[View], truth: np.ndarray) -> np.ndarray:
     return variance if variance.any() else panel.edges(truth)
 
 
-def _restored(standings: Standings, entrant: Entrant, dataset: str, name: str) -> View | None:
+def _restored(standings: Standings, entrant: Standing, dataset: str, name: str) -> View | None:
     """Of the first seed that has the image."""
     for run in entrant.finished.values():
         file = (run.get("images") or {}).get(dataset, {}).get(name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import UserError
 from . import wording
-from .standings import Entrant, Standings, value_of
+from .standings import Standing, Standings, value_of
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6E4B3A")  # Okabe and Ito, and a brown
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -47,13 +47,14 @@ def draw_pictures(standings: Standings, folder: Path) -> dict[str, Path]:
             draw = _curves(standings, bands, title)
             made[name] = _picture(folder / f"quality_over_{name}.png", draw)
     for name, (along, size) in COSTS.items():
-        shown = [one for one in standings.scored if one.price(*along[1])]
+        finite = [one for one in standings.scored if math.isfinite(one.score(standings.first).mean)]
+        shown = [one for one in finite if one.price(*along[1])]
         if shown:
             made[name] = _picture(folder / f"quality_against_{name}.png", _bubbles(standings, shown, along, size))
     return made
 
 
-def band(standings: Standings, entrant: Entrant, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def band(standings: Standings, entrant: Standing, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """The first metric of the first set over `key` of the curves: x, mean and standard deviation over seeds.
 
     Seeds are read off at all their points, linearly between them, over the range that they have in common. Of an
@@ -76,7 +77,7 @@ def _points(standings: Standings, run: dict, key: str) -> np.ndarray:
     """(n, 2): the finite points of a run's curve, ascending."""
     dataset, metric = standings.first
     pairs = [(value_of(point, key), value_of(point["sets"].get(dataset), metric)) for point in run.get("curve") or []]
-    return np.array(sorted(pair for pair in pairs if None not in pair)).reshape(-1, 2)
+    return np.array(sorted(pair for pair in pairs if None not in pair and math.isfinite(pair[1]))).reshape(-1, 2)
 
 
 def _curves(standings: Standings, bands: list, title: str) -> Callable:
@@ -99,7 +100,7 @@ def _curves(standings: Standings, bands: list, title: str) -> Callable:
     return draw
 
 
-def _bubbles(standings: Standings, shown: list[Entrant], along: tuple, size: tuple) -> Callable:
+def _bubbles(standings: Standings, shown: list[Standing], along: tuple, size: tuple) -> Callable:
     sizes = [entrant.price(*size[1]) for entrant in shown]
     largest = max((value for value in sizes if value), default=None)
     note = f"\nbubble area: {size[0]}, at most {wording.with_prefix(largest)}" if largest else ""
@@ -167,7 +168,7 @@ def _overlaps(box: tuple, others: list[tuple]) -> bool:
 
 def _draw_baseline(standings: Standings, axis) -> None:
     value = standings.baseline(standings.first)
-    if value is not None:
+    if value is not None and math.isfinite(value):
         axis.axhline(value, color=GRAY, ls=(0, (4, 3)), lw=1.5, label=_plain(standings.baseline_name), zorder=1)
 
 
@@ -204,7 +205,7 @@ def _tick(value: float) -> str:
     return " ".join([f"{float(number):g}", *prefix])
 
 
-def _marker(entrant: Entrant) -> str:
+def _marker(entrant: Standing) -> str:
     return MARKERS[entrant.place % len(MARKERS)]
 
 

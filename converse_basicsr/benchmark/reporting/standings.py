@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ...errors import UserError
+from ..converse import names_converse
 
 Measure = tuple[str, str]  # validation set, metric
 
@@ -24,25 +25,32 @@ class Score:
 
     @property
     def spread(self) -> float:
-        """Sample standard deviation over seeds (n - 1); nan for a single seed."""
-        return statistics.stdev(self.values.values()) if len(self.values) > 1 else math.nan
+        """Sample standard deviation over seeds (n - 1); nan for a single seed, inf where only some are infinite."""
+        values = set(self.values.values())
+        if len(self.values) == 1:
+            return math.nan
+        if len(values) == 1:
+            return 0.0
+        return math.inf if any(map(math.isinf, values)) else statistics.stdev(self.values.values())
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """A network of the benchmark; place is its position in the file, which gives it its colour."""
+class Standing:
+    """An entrant of the benchmark and what became of it.
+
+    Args:
+        name: of the entrant.
+        place: its position in the file, which gives it its colour.
+        is_converse: whether it has the Converse operator: not so the twins, which have another in its place.
+        cost: None where it is not measured.
+        runs: by seed.
+    """
 
     name: str
     place: int
-    network: dict
+    is_converse: bool
     cost: dict | None
     runs: dict[str, dict]
-
-    @property
-    def is_converse(self) -> bool:
-        """Whether it has the Converse operator: not so the twins, which have another in its place."""
-        operator = self.network.get("spatial_op", "converse")
-        return self.network.get("type", "").startswith("Converse") and operator == "converse"
 
     @property
     def finished(self) -> dict[str, dict]:
@@ -55,7 +63,7 @@ class Entrant:
         return statistics.fmean(found) if found else None
 
     def score(self, measure: Measure) -> Score | None:
-        """None where no run has finished, or none has a finite value."""
+        """None where no run has finished, or none has a value."""
         dataset, metric = measure
         found = {
             seed: value_of((run.get("final") or {}).get(dataset, {}).get("mean"), metric)
@@ -79,7 +87,7 @@ class Standings:
     folder: Path
     benchmark: dict
     environment: dict
-    entrants: tuple[Entrant, ...]  # in the order of the file
+    entrants: tuple[Standing, ...]  # in the order of the file
 
     @property
     def measures(self) -> list[Measure]:
@@ -91,29 +99,29 @@ class Standings:
         return self.measures[0]
 
     @cached_property
-    def ranked(self) -> list[Entrant]:
+    def ranked(self) -> list[Standing]:
         """Best first; those without a score at the end, in the order of the file."""
         scored = [entrant for entrant in self.entrants if entrant.score(self.first)]
         order = sorted(scored, key=lambda entrant: -self.sign(self.first) * entrant.score(self.first).mean)
         return order + [entrant for entrant in self.entrants if entrant not in scored]
 
     @property
-    def scored(self) -> list[Entrant]:
+    def scored(self) -> list[Standing]:
         return [entrant for entrant in self.ranked if entrant.score(self.first)]
 
     @property
-    def converse(self) -> Entrant | None:
+    def converse(self) -> Standing | None:
         """The best entrant with the Converse operator."""
         return next((entrant for entrant in self.scored if entrant.is_converse), None)
 
     @property
-    def rival(self) -> Entrant | None:
+    def rival(self) -> Standing | None:
         """The best entrant without the Converse operator."""
         return next((entrant for entrant in self.scored if not entrant.is_converse), None)
 
     @property
-    def unfinished(self) -> list[tuple[Entrant, str, dict]]:
-        """Entrant, seed and run of every run that is not done."""
+    def unfinished(self) -> list[tuple[Standing, str, dict]]:
+        """Standing, seed and run of every run that is not done."""
         return [
             (entrant, seed, run)
             for entrant in self.entrants
@@ -152,7 +160,7 @@ def read_standings(folder: Path) -> Standings:
         if not (benchmark["sets"] and benchmark["metrics"]):
             raise UserError(f"{path}: benchmark must name at least one set and one metric")
         entrants = tuple(
-            Entrant(name, place, part["network"], part.get("cost"), {**waiting, **part["runs"]})
+            Standing(name, place, _is_converse(part), part.get("cost"), {**waiting, **part["runs"]})
             for place, (name, part) in enumerate(content["entrants"].items())
         )
         return Standings(path.parent, benchmark, content.get("environment") or {}, entrants)
@@ -170,6 +178,14 @@ def image_value(run: dict, measure: Measure, image: str) -> float | None:
 
 
 def value_of(metrics: dict | None, name: str) -> float | None:
-    """A finite number by its name, or None."""
+    """A number by its name, which may be infinite ("inf" in the file), or None."""
     value = (metrics or {}).get(name)
+    if value in ("inf", "-inf"):
+        return float(value)
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _is_converse(part: dict) -> bool:
+    """As the built network said, or by its options in a file that was written before that was noted."""
+    known = part.get("uses_converse")
+    return names_converse(part["network"]) if known is None else known

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 from . import wording
-from .comparing import Difference, compare, images_won
+from .comparing import Difference, compare, gap, images_won
 from .notes import budget_in_words
-from .standings import Entrant, Standings
+from .standings import Standing, Standings
 
 PRICES = (
     ("latency", "ms", ("latency_ms", "median")),
@@ -56,20 +56,35 @@ def _verdict(standings: Standings) -> tuple[str, str]:
         return "open", "No run has finished yet, so there is nothing to compare."
     converse, rival, best = standings.converse, standings.rival, standings.scored[0]
     if not (converse and rival):
-        kind = "without" if rival is None else "with"
         value = wording.metric(standings.first, best.score(standings.first).mean) + wording.unit(standings.first)
         named = wording.label(standings, standings.first)
-        return "open", f"{best.name} is best with {named} {value}; no network {kind} Converse has finished."
+        return "open", f"{best.name} is best with {named} {value}; {_absent(standings)}."
+    name = _best_converse(standings)
     difference = compare(converse.score(standings.first), rival.score(standings.first))
     amount, seeds = _amount(standings, abs(difference.value)), _seeds(difference)
     if difference.value == 0 or difference.is_within_spread:
         return (
             "equal",
-            f"No clear difference: {converse.name} and the best rival {rival.name} are {amount} apart{seeds}.",
+            f"No clear difference: {name} and the best rival {rival.name} are {amount} apart{seeds}.",
         )
     if standings.sign(standings.first) * difference.value > 0:
-        return "better", f"{converse.name} is better than the best rival, {rival.name}, by {amount}{seeds}."
-    return "worse", f"Converse is not better: {converse.name} is {amount} behind the best rival, {rival.name}{seeds}."
+        return "better", f"{name} is better than the best rival, {rival.name}, by {amount}{seeds}."
+    return "worse", f"Converse is not better: {name} is {amount} behind the best rival, {rival.name}{seeds}."
+
+
+def _best_converse(standings: Standings) -> str:
+    """Its name, and of how many it is the best."""
+    count = sum(entrant.is_converse for entrant in standings.scored)
+    name = standings.converse.name
+    return f"{name}, the best of {count} networks with Converse," if count > 1 else name
+
+
+def _absent(standings: Standings) -> str:
+    """Which side of the comparison is missing, and whether it is still to come."""
+    kind = "without" if standings.rival is None else "with"
+    if any(entrant.is_converse == (kind == "with") for entrant in standings.entrants):
+        return f"no network {kind} Converse has finished"
+    return f"there is no network {kind} Converse to compare with"
 
 
 def _seeds(difference: Difference) -> str:
@@ -83,7 +98,7 @@ def _amount(standings: Standings, value: float) -> str:
     return f"{wording.metric(standings.first, value)}{unit} {wording.label(standings, standings.first)}"
 
 
-def _price(converse: Entrant | None, rival: Entrant | None, ratios: list[Ratio]) -> str:
+def _price(converse: Standing | None, rival: Standing | None, ratios: list[Ratio]) -> str:
     if not (converse and rival):
         return ""
     if not ratios:
@@ -91,7 +106,7 @@ def _price(converse: Entrant | None, rival: Entrant | None, ratios: list[Ratio])
     return f"The price of {converse.name}, in multiples of that of {rival.name}:"
 
 
-def _versus(standings: Standings, converse: Entrant, rival: Entrant) -> list[str]:
+def _versus(standings: Standings, converse: Standing, rival: Standing) -> list[str]:
     sentences = []
     won, both = images_won(standings, converse, rival)
     if both:
@@ -103,7 +118,7 @@ def _versus(standings: Standings, converse: Entrant, rival: Entrant) -> list[str
     return sentences + _better_and_faster(standings, converse)
 
 
-def _better_and_faster(standings: Standings, converse: Entrant) -> list[str]:
+def _better_and_faster(standings: Standings, converse: Standing) -> list[str]:
     """Which rivals the Converse network loses to, and which it beats, in quality and latency at once."""
     ahead, behind = [], []
     own, sign = converse.price("latency_ms", "median"), standings.sign(standings.first)
@@ -122,13 +137,13 @@ def _better_and_faster(standings: Standings, converse: Entrant) -> list[str]:
     ]
 
 
-def _sign(standings: Standings, converse: Entrant, rival: Entrant, measure) -> int:
+def _sign(standings: Standings, converse: Standing, rival: Standing, measure) -> int:
     difference = compare(converse.score(measure), rival.score(measure))
     value = standings.sign(measure) * difference.value if difference else 0
     return (value > 0) - (value < 0)
 
 
-def _ratios(converse: Entrant, rival: Entrant) -> list[Ratio]:
+def _ratios(converse: Standing, rival: Standing) -> list[Ratio]:
     found = []
     for name, unit, keys in PRICES:
         own, other = converse.price(*keys), rival.price(*keys)
@@ -146,7 +161,7 @@ def _gains(standings: Standings) -> list[str]:
     if baseline is None or not standings.scored:
         return []
     sign, name = standings.sign(measure), standings.baseline_name
-    gains = [(entrant, entrant.score(measure).mean - baseline) for entrant in standings.scored]
+    gains = [(entrant, gap(entrant.score(measure).mean, baseline)) for entrant in standings.scored]
     worse = [entrant.name for entrant, gain in gains if sign * gain <= 0]
     best, most = gains[0]
     sentences = []
@@ -179,6 +194,11 @@ def _caveats(standings: Standings) -> list[str]:
     seeds = len(benchmark["seeds"])
     budget = budget_in_words(benchmark)
     caveats = []
+    if _has_infinite_scores(standings):
+        caveats.append(
+            "An infinite PSNR is that of an image that is restored exactly; a mean with it is infinite, whatever the "
+            "other images are, and is left out of the pictures."
+        )
     if seeds == 1:
         caveats.append("One seed only: without a spread over seeds it cannot be told whether a difference is chance.")
     else:
@@ -203,6 +223,12 @@ def _caveats(standings: Standings) -> list[str]:
         "multiply-adds and say little about time."
     )
     return caveats
+
+
+def _has_infinite_scores(standings: Standings) -> bool:
+    scores = [entrant.score(measure) for entrant in standings.scored for measure in standings.measures]
+    values = [score.mean for score in scores if score] + [standings.baseline(one) for one in standings.measures]
+    return any(value is not None and math.isinf(value) for value in values)
 
 
 def _images(standings: Standings) -> int:

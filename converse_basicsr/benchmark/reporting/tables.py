@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from . import wording
-from .comparing import against, compare
-from .standings import Entrant, Standings
+from .comparing import against, compare, gap
+from .standings import Standing, Standings
 
 WITHIN = "≈"
 
@@ -74,7 +74,7 @@ COSTS = (
 )
 
 
-def _cells(standings: Standings, entrant: Entrant, reference: Entrant | None) -> list[Cell]:
+def _cells(standings: Standings, entrant: Standing, reference: Standing | None) -> list[Cell]:
     scores = [(measure, entrant.score(measure)) for measure in standings.measures]
     done = len(entrant.finished)
     return [
@@ -86,9 +86,9 @@ def _cells(standings: Standings, entrant: Entrant, reference: Entrant | None) ->
     ]
 
 
-def _changes(standings: Standings, entrant: Entrant, reference: Entrant | None, measure) -> list[Cell]:
+def _changes(standings: Standings, entrant: Standing, reference: Standing | None, measure) -> list[Cell]:
     score, baseline = entrant.score(measure), standings.baseline(measure)
-    gain = score.mean - baseline if score and baseline is not None else None
+    gain = gap(score.mean, baseline) if score and baseline is not None else None
     cells = [Cell(wording.change(measure, gain), gain)]
     if reference is entrant:
         cells.append(Cell("reference", 0.0))
@@ -100,11 +100,11 @@ def _changes(standings: Standings, entrant: Entrant, reference: Entrant | None, 
     return cells
 
 
-def _count(entrant: Entrant, text, *keys: str) -> Cell:
+def _count(entrant: Standing, text, *keys: str) -> Cell:
     return Cell(text(entrant.price(*keys)), entrant.price(*keys))
 
 
-def _timing(entrant: Entrant, key: str) -> Cell:
+def _timing(entrant: Standing, key: str) -> Cell:
     return Cell(wording.timing((entrant.cost or {}).get(key)), entrant.price(key, "median"))
 
 

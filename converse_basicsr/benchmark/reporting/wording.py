@@ -19,6 +19,7 @@ def with_prefix(value: float | None) -> str:
     """Three significant digits and k, M, G or T: 1.23 G."""
     if value is None:
         return UNKNOWN
+    value = float(f"{value:.3g}")  # first, for 999.6 is 1.00 k
     power = min(max(math.floor(math.log10(abs(value)) / 3), 0), 4) if value else 0
     return f"{rounded(value / 1000**power)} {('', 'k', 'M', 'G', 'T')[power]}".strip()
 

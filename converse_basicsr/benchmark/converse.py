@@ -1,0 +1,21 @@
+"""Which networks have the Converse operator; their twins, with another in its place, have not."""
+
+from torch import nn
+
+from ..archs.converse_usrnet_arch import DataStep
+from ..layers import Converse2D
+
+
+def holds_converse(network: nn.Module) -> bool:
+    """Whether a layer of the network is Converse2D, or the closed form of Converse-USRNet's data steps."""
+    return any(
+        isinstance(module, Converse2D) or (isinstance(module, DataStep) and module.spatial_op == "converse")
+        for module in network.modules()
+    )
+
+
+def names_converse(network: dict) -> bool:
+    """The same by type and options alone: a rule for the networks of this plugin."""
+    if network.get("type", "").startswith("Converse"):
+        return network.get("spatial_op", "converse") == "converse"
+    return network.get("upsampler") == "converse"
