@@ -1,9 +1,10 @@
 """What a training writes down of itself, a JSON object a line: losses, validations, and the seconds that it took."""
 
 import json
-import os
 import time
 from pathlib import Path
+
+from .atomic import write_text
 
 JOURNAL = "journal.jsonl"  # within the folder of the experiment
 
@@ -29,9 +30,7 @@ class Journal:
     def resume(self, iteration: int) -> None:
         """Go on after an iteration; what was written of later ones is taken back."""
         kept = [entry for entry in read_entries(self.path) if entry["iter"] <= iteration]
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(f"{json.dumps(entry)}\n" for entry in kept))
-        os.replace(partial, self.path)
+        write_text(self.path, "".join(f"{json.dumps(entry)}\n" for entry in kept))
         self.iteration = iteration
         self.seconds = max((entry["seconds"] for entry in kept), default=0.0)
         self._tick = time.perf_counter()

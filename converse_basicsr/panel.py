@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from .atomic import replacing
 
 if TYPE_CHECKING:
-    from .report import Row
+    from .evaluation import Row
 
 CROP = 72  # side of the crop, in pixels of the ground truth
 ZOOM = 4

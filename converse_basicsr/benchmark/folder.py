@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from ..atomic import write_text
 from ..errors import UserError
 from .spec import Benchmark
 
@@ -40,9 +41,7 @@ def prepare_folder(benchmark: Benchmark, out: Path, force: bool) -> Path:
         raise UserError(f"{folder}: is there and is no benchmark's; take another --out, or --force to move it aside")
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        partial = known.with_suffix(".partial")
-        partial.write_text(yaml.safe_dump(benchmark.options, sort_keys=False))
-        os.replace(partial, known)
+        write_text(known, yaml.safe_dump(benchmark.options, sort_keys=False))
     return folder
 
 

@@ -2,10 +2,10 @@
 
 import json
 import math
-import os
 import time
 from pathlib import Path
 
+from ..atomic import write_text
 from .spec import Benchmark, Entrant
 
 RESULTS = "results.json"
@@ -72,10 +72,7 @@ class Results:
         self.save()
 
     def save(self) -> None:
-        """Write beside the file, then rename."""
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps(_with_inf_as_text(self.content), indent=1, allow_nan=False))
-        os.replace(partial, self.path)
+        write_text(self.path, json.dumps(_with_inf_as_text(self.content), indent=1, allow_nan=False))
 
 
 def summary(images: dict[str, dict[str, float]]) -> dict:

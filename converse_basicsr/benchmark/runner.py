@@ -12,9 +12,9 @@ from basicsr.archs import build_network
 from ..checks.models import window_size
 from ..conditioning import pad_to_window, takes_kernel
 from ..errors import UserError
+from ..evaluation import quietly, validation_set
 from ..journal import curve, read_entries
 from ..preparation.demo import build_demo_if_asked_for
-from ..report import quietly, validation_set
 from .converse import holds_converse
 from .environment import environment
 from .evaluation import measure_baseline, measure_run
@@ -53,8 +53,6 @@ def run_benchmark(benchmark: Benchmark, out: Path, command: str, force: bool = F
     Raises:
         UserError: an entrant or the recipe does not fit (nothing is trained then), or the folder is another's.
     """
-    from .reporting import write_report
-
     build_demo_if_asked_for(benchmark.recipe)
     check_benchmark(benchmark)
     with locked(out / benchmark.name) as lock:
@@ -62,10 +60,10 @@ def run_benchmark(benchmark: Benchmark, out: Path, command: str, force: bool = F
         where = environment(*_used_devices(benchmark))
         runner = Runner(benchmark, folder, Results(folder, benchmark, command, where), where, lock)
         runner.measure_before()
-        write_report(folder)  # what it lacks is said now, and not after the trainings
+        runner.report()  # what it lacks is said now, and not after the trainings
         runner.train_all()
         runner.results.finish()
-        return runner.results, write_report(folder)
+        return runner.results, runner.report()
 
 
 class Runner:
@@ -106,7 +104,7 @@ class Runner:
                 self.results.save()
 
     def train_all(self) -> None:
-        """Every run that is not finished; all entrants with the first seed first."""
+        """Every run that is not finished; all entrants with the first seed first, and a report after each seed."""
         runs = [(entrant, seed) for seed in self.benchmark.seeds for entrant in self.benchmark.entrants]
         totals = [self.iterations(entrant) for entrant, _ in runs]
         finished = [self.results.run(*run)["status"] in FINISHED for run in runs]
@@ -123,6 +121,14 @@ class Runner:
 
                 self._run(entrant, seed, show)
                 show(total)  # a run that ended early leaves nothing to wait for
+                if entrant is self.benchmark.entrants[-1] and number < len(runs):
+                    self.report()
+
+    def report(self) -> list[Path]:
+        """The files of the report, made of what is known."""
+        from .reporting import write_report
+
+        return write_report(self.folder)
 
     def iterations(self, entrant: Entrant) -> int:
         """Of each of its trainings."""

@@ -6,8 +6,8 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..errors import UserError
+from ..evaluation import Row
 from ..panel import draw_panel
-from ..report import Row
 from .evaluation import Evaluation, digest
 from .places import Places
 from .protocols import Protocol

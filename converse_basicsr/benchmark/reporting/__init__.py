@@ -1,8 +1,8 @@
 """The report of a benchmark: results.md, pictures/ and report.html beside its results.json."""
 
-import os
 from pathlib import Path
 
+from ...atomic import write_text
 from .html import report_page
 from .markdown import results_markdown
 from .panels import draw_comparison, find_comparisons
@@ -34,12 +34,5 @@ def write_report(folder: Path) -> list[Path]:
         "report.html": report_page(standings, summary, pictures, comparisons),
     }
     for name, text in pages.items():
-        _write(standings.folder / name, text)
+        write_text(standings.folder / name, text)
     return [*(standings.folder / name for name in pages), *pictures.values(), *panels]
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside the file, then rename."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

@@ -1,0 +1,104 @@
+"""Images restored and measured by BasicSR's models, data sets and metrics: what reports and benchmarks are made of."""
+
+import logging
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from basicsr.data import build_dataset
+from basicsr.metrics import calculate_metric
+from basicsr.utils import tensor2img
+from basicsr.utils.matlab_functions import imresize
+
+
+@dataclass(frozen=True)
+class Images:
+    lq: np.ndarray
+    baseline: np.ndarray
+    restored: np.ndarray
+    gt: np.ndarray
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image: its metrics by name, and uint8 arrays (H, W, 3) BGR or (H, W) for the picture."""
+
+    name: str
+    baseline_metrics: dict[str, float]
+    restored_metrics: dict[str, float]
+    images: Images | None
+
+
+def options_for_test(opt: dict, checkpoint: Path | None) -> dict:
+    """Options as BasicSR would complete them for a test, of a checkpoint of a training (its EMA weights) if given."""
+    opt = deepcopy(opt)
+    opt.update(is_train=False, dist=False, rank=0, world_size=1)
+    if opt["num_gpu"] == "auto":
+        opt["num_gpu"] = torch.cuda.device_count()
+    if checkpoint is not None:
+        opt["path"].update(pretrain_network_g=str(checkpoint), param_key_g="params_ema", strict_load_g=True)
+    return opt
+
+
+def quietly(build, *args):
+    """Build something without BasicSR's log lines: they were all written during the run."""
+    logger = logging.getLogger("basicsr")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        return build(*args)
+    finally:
+        logger.setLevel(level)
+
+
+def evaluate(model, dataset, opt: dict) -> Iterator[Row]:
+    """Every image of a data set of pairs, restored and measured."""
+    for sample in torch.utils.data.DataLoader(dataset):
+        yield measure(model, sample, opt["val"]["metrics"], opt.get("scale") or 1)
+
+
+def validation_set(section: dict, opt: dict):
+    """A data set as BasicSR would build it for validation."""
+    scale = {"scale": opt["scale"]} if "scale" in opt else {}
+    return quietly(build_dataset, {**section, "phase": "val", **scale})
+
+
+def gives_pairs(dataset) -> bool:
+    """Whether its samples are an image and its ground truth."""
+    first = dataset[0]
+    return {"lq", "gt", "lq_path"} <= first.keys() and first["lq"].dim() == 3
+
+
+def measure(model, sample: dict, metrics: dict[str, dict], scale: int) -> Row:
+    """Restore a validation sample (a batch of 1) and measure it, and its input, against the ground truth.
+
+    Args:
+        model: a BasicSR model.
+        sample: lq, gt, lq_path, and what else the model is fed.
+        metrics: as in the section val of an option file.
+        scale: of the option file.
+    """
+    model.feed_data(sample)
+    model.test()
+    visuals = model.get_current_visuals()
+    lq, restored, gt = (tensor2img(visuals[key]) for key in ("lq", "result", "gt"))
+    baseline = upsample(lq, scale)
+    measured = [score(image, gt, metrics) for image in (baseline, restored)]
+    return Row(Path(sample["lq_path"][0]).stem, *measured, Images(lq, baseline, restored, gt))
+
+
+def score(image: np.ndarray, gt: np.ndarray, metrics: dict[str, dict]) -> dict[str, float]:
+    """The metrics of an image, uint8, against its ground truth."""
+    return {name: float(calculate_metric({"img": image, "img2": gt}, metric)) for name, metric in metrics.items()}
+
+
+def upsample(lq: np.ndarray, scale: int) -> np.ndarray:
+    """MATLAB-style bicubic upsampling of a uint8 image."""
+    if scale == 1:
+        return lq
+    image = imresize(lq.reshape(*lq.shape[:2], -1).astype(np.float32) / 255, scale)
+    return (image.clip(0, 1) * 255).round().astype(np.uint8).reshape(*image.shape[:2], *lq.shape[2:])
