@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time Converse2D and its networks beside their rivals: the literal closed form, a bare FFT pair, convolutions.
 
-    python scripts/benchmark_operator.py [--json FILE] [--picture FILE] [--device cpu|cuda] [--only operator|networks]
+    python scripts/benchmark_operator.py [--json FILE] [--picture FILE] [--device cpu|cuda] [--only WHICH]
 
 Medians of interleaved runs; every ratio is within one run. Prints Markdown tables.
 """
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write a bar chart (PNG)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
-    parser.add_argument("--only", choices=("operator", "networks"), help="half of it")
+    parser.add_argument("--only", default="", metavar="WHICH", help="operator, networks, or part of a row's name")
     parser.add_argument("--compile", action="store_true", help="the networks under torch.compile too")
     parser.add_argument("--system_allocator", action="store_true", help="leave the C library's thresholds as they are")
     args = parser.parse_args()
@@ -66,11 +66,12 @@ def main() -> None:
     results = {"environment": {**environment(args.device), "allocator": allocator}, "operator": [], "networks": []}
     print(", ".join(f"{key} {value}" for key, value in results["environment"].items()))
     cases = [("operator", case) for case in OPERATORS] + [("networks", case) for case in NETWORKS]
-    for kind, case in tqdm([c for c in cases if args.only in (None, c[0])], desc="cases", unit="case"):
-        if kind == "operator":
-            results[kind].append(measure_operator(*case, device))
-        else:
-            results[kind].append(measure_network(*case, device, args.compile))
+    cases = [(kind, case) for kind, case in cases if args.only in f"{kind} {label(kind, case)}"]
+    if not cases:
+        parser.error(f"--only {args.only}: there is no such row")
+    for kind, case in tqdm(cases, desc="cases", unit="case"):
+        row = measure_operator(*case, device) if kind == "operator" else measure_network(*case, device, args.compile)
+        results[kind].append({"label": label(kind, case), **row})
     for kind, columns in (("operator", OPERATOR_COLUMNS), ("networks", NETWORK_COLUMNS)):
         if results[kind]:
             print_tables(results[kind], columns)
@@ -82,12 +83,19 @@ def main() -> None:
         draw_chart(results, args.picture)
 
 
+def label(kind: str, case: tuple) -> str:
+    if kind == "networks":
+        return f"{case[0]} {'x'.join(map(str, case[1]))}"
+    shape, kernel_size, scale, padding, _ = case
+    return f"{'x'.join(map(str, shape))} k{kernel_size} s{scale} p{padding}"
+
+
 OPERATOR_COLUMNS = ("literal", "ours, cold", "ours, kept", "FFT floor", "depthwise")
 NETWORK_COLUMNS = ("literal", "ours, cold", "ours, kept", "ours, compiled", "depthwise twin", "plain rival")
 
 
 def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
-    n, c, h, w = shape
+    c = shape[1]
     y = torch.randn(shape, device=device)
     layer = Converse2D(c, c, kernel_size, scale, padding, mode).to(device)
     rival_op = "conv" if scale == 1 else "conv_transpose"
@@ -111,8 +119,7 @@ def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
     training = {name: training_step(function, y) for name, function in functions.items() if name != "ours, kept"}
     evaluation["FFT floor"] = floor
     training["FFT floor"] = lambda: (floor(), floor())
-    label = f"{n}x{c}x{h}x{w} k{kernel_size} s{scale} p{padding}"
-    return measure_all(label, evaluation, training, device)
+    return measure_all(evaluation, training, device)
 
 
 def measure_network(arch, shape, plain, device, compiled) -> dict:
@@ -146,18 +153,17 @@ def measure_network(arch, shape, plain, device, compiled) -> dict:
     evaluation = {name: evaluating(network, *inputs) for name, network in networks.items()}
     training = {name: training_step(f, *inputs) for name, f in networks.items() if name != "ours, kept"}
     modules = [network for network in networks.values() if isinstance(network, nn.Module)]
-    return measure_all(f"{arch} {'x'.join(map(str, shape))}", evaluation, training, device, modules)
+    return measure_all(evaluation, training, device, modules)
 
 
 UNMEASURED = ("FFT floor", "ours, compiled")  # memory: of the floor there is none, a compiled graph hides its own
 
 
-def measure_all(label: str, evaluation: dict, training: dict, device: torch.device, modules: Sequence = ()) -> dict:
+def measure_all(evaluation: dict, training: dict, device: torch.device, modules: Sequence = ()) -> dict:
     evaluated = as_json(time_together(evaluation, device))
     for module in modules:
         module.train()  # a batch norm costs more then
     return {
-        "label": label,
         "evaluation": evaluated,
         "training": as_json(time_together(training, device)),
         "memory": {name: peak_memory(step, device) for name, step in training.items() if name not in UNMEASURED},

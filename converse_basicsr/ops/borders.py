@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -56,7 +57,17 @@ def fast_margin(side: int, padding: int, mode: str) -> int:
 
 def pad(x: Tensor, margins: Margins, mode: str) -> Tensor:
     """(N, C, h, w) -> (N, C, H, W), the margins filled by mode."""
+    if mode == "replicate" and torch.compiler.is_compiling():
+        return _repeat_edges(x, margins)
     return F.pad(x, margins, mode) if any(margins) else x
+
+
+def _repeat_edges(x: Tensor, margins: Margins) -> Tensor:
+    """F.pad's 'replicate', whose own backward inductor (torch 2.13) compiles for other strides than it then meets."""
+    for dim, before, after in ((-1, *margins[:2]), (-2, *margins[2:])):
+        first, last = x.narrow(dim, 0, 1), x.narrow(dim, -1, 1)
+        x = torch.cat([*[first] * before, x, *[last] * after], dim)
+    return x
 
 
 def fill_border(x: Tensor, margins: Margins, mode: str) -> None:
