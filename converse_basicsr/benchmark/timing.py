@@ -3,6 +3,7 @@
 A CUDA device is waited for before and after what is timed.
 """
 
+import random
 import statistics
 import time
 import weakref
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-MIN_RUNS, MAX_RUNS, SECONDS = 5, 30, 3.0
+MIN_RUNS, MAX_RUNS, SECONDS = 9, 30, 3.0
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,21 @@ class Timing:
 
 
 def time_together(functions: dict[str, Callable[[], object]], device: torch.device) -> dict[str, Timing]:
-    """Time functions in turn, A B C A B C ..., after one warm-up each, so that a drift of the machine meets all."""
+    """Time functions in rounds, each function once, after one warm-up each, so that a drift of the machine meets all.
+
+    The order changes from round to round: what comes after a function that fills caches and memory pays for that.
+    """
     for function in functions.values():
         function()
+    order, rng = list(functions), random.Random(0)
     samples = {name: [] for name in functions}
     started = time.perf_counter()
     for run in range(MAX_RUNS):
         if run >= MIN_RUNS and time.perf_counter() - started > SECONDS:
             break
-        for name, function in functions.items():
-            samples[name].append(_time_once(function, device))
+        rng.shuffle(order)
+        for name in order:
+            samples[name].append(_time_once(functions[name], device))
     return {name: _summarise(values) for name, values in samples.items()}
 
 
