@@ -40,22 +40,22 @@ class _InverseFilter(torch.autograd.Function):
 
         c = Re(conj(g) G) t,    dB = g t - 2 c B,    dlam = sum(Re(g) t [nearest] - c)
 
-    (t carries the factor 1 / (H W)). Only psf and lam are kept for the backward: for a single image B and t would be
-    larger than the image, and few taps make them anew in little time.
+    (t carries the factor 1 / (H W)). Pairs of samples share a filter, beside which B is small, and keep it for the
+    backward; for a single image it would be as large as the image, and few taps make it anew in little time.
     """  # fmt: skip
 
     @staticmethod
     def forward(ctx, psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor:
         ctx.options = torus, prior
-        ctx.save_for_backward(psf, lam)
         bank = _transform(psf, torus)
+        ctx.save_for_backward(psf, lam, bank if torus.packed else None)
         kernels = fused(bank)
         elementwise = kernels.inverse_filter if kernels else _inverse_filter
         return elementwise(bank, lam, torus.size[0] * torus.size[1], prior == "nearest")
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        psf, lam = ctx.saved_tensors
+        psf, lam, bank = ctx.saved_tensors
         torus, prior = ctx.options
         if torch.is_grad_enabled():
             inputs = [x if needed else None for x, needed in zip((psf, lam), ctx.needs_input_grad, strict=False)]
@@ -63,11 +63,11 @@ class _InverseFilter(torch.autograd.Function):
             grads = iter(torch.autograd.grad(filters, [x for x in inputs if x is not None], grad, create_graph=True))
             return *(None if x is None else next(grads) for x in inputs), None, None
         with torch.autocast(grad.device.type, enabled=False):
-            return *_InverseFilter._gradients(grad, psf, lam, torus, prior), None, None
+            bank = _transform(psf, torus) if bank is None else bank
+            return *_InverseFilter._gradients(grad, psf, lam, bank, torus, prior), None, None
 
     @staticmethod
-    def _gradients(grad, psf, lam, torus, prior) -> tuple[Tensor, Tensor]:
-        bank = _transform(psf, torus)
+    def _gradients(grad, psf, lam, bank, torus, prior) -> tuple[Tensor, Tensor]:
         kernels = fused(bank)
         elementwise = kernels.inverse_filter_gradients if kernels else _inverse_filter_gradients
         grad_bank, grad_lam = elementwise(grad, bank, lam, torus.size[0] * torus.size[1], prior == "nearest")
@@ -96,13 +96,17 @@ def _inverse_filter_gradients(grad, bank, lam, cells: int, nearest: bool) -> tup
     """Gradients to B, (N, C, 2, H, columns), and to lam, both yet to be summed to their shapes."""
     real, imag = bank.unbind(-3)
     t = _inverse_gain(real, imag, lam, cells)
-    grad_real, grad_imag = grad.real * t, grad.imag * t
+    grad_bank = bank.new_empty(*grad.shape[:2], *bank.shape[2:])
+    grad_real, grad_imag = grad_bank.unbind(-3)
+    torch.mul(grad.real, t, out=grad_real)
+    torch.mul(grad.imag, t, out=grad_imag)
     c = torch.addcmul(grad_real * real, grad_imag, imag)
     if nearest:
         c.addcmul_(grad_real, lam)
-    c.mul_(t).mul_(cells)
-    grad_lam = grad_real - c if nearest else -c
-    grad_bank = torch.stack([grad_real.addcmul_(c, real, value=-2), grad_imag.addcmul_(c, imag, value=-2)], -3)
+    c.mul_(t)  # over H W once more than it should be: cells below
+    grad_lam = torch.sub(grad_real, c, alpha=cells) if nearest else c * -cells
+    grad_real.addcmul_(c, real, value=-2 * cells)
+    grad_imag.addcmul_(c, imag, value=-2 * cells)
     return grad_bank, grad_lam
 
 
