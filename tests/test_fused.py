@@ -123,8 +123,8 @@ def test_every_kernel_compiles_for_a_gpu(calls, capability):
     kernels.pack(y, (8, 9), Margins(1, 1, 1, 1), "circular", True)
     kernels.pack(y, (8, 9), Margins(1, 1, 1, 1), "reflect", False)
     kernels.unpack(spectrum, Margins(1, 1, 1, 1), True)
-    filters = kernels.inverse_filter(bank, lam, 42, True)
-    kernels.inverse_filter_gradients(filters, bank, lam, 42, True)
+    filters = kernels.inverse_filter(bank, lam, lam)
+    kernels.inverse_filter_gradients(filters, bank, lam, lam)
     assert len(calls) == 7
     for kernel, tensors, options in calls:
         assert f".entry {kernel.fn.__name__}" in compile_for(capability, kernel, tensors, options)

@@ -1,13 +1,20 @@
 """Padding, packed transforms and the fused filter: each held against plain torch, and each transpose a transpose."""
 
+from itertools import product
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
+from converse_basicsr.layers import LayerNorm2d
+from converse_basicsr.layers.converse_block import normalised_pointwise
 from converse_basicsr.layers.layer_norm import normalise_channels
+from converse_basicsr.layers.pointwise import PointwiseConv2d
 from converse_basicsr.ops.blockwise import outer_product
 from converse_basicsr.ops.borders import PADDING_MODES, Margins, fill_border, fold_border
 from converse_basicsr.ops.depthwise import depthwise
+from converse_basicsr.ops.filtering import filter_signal
 from converse_basicsr.ops.inverse_filter import inverse_filter, inverse_filter_composite
 from converse_basicsr.ops.transforms import Torus
 
@@ -78,6 +85,50 @@ def test_synthesise_inverts_analyse(packed):
     torch.testing.assert_close(torus.synthesise(torus.analyse(y), margins) / 56, y[..., 3:, 1:-2])
 
 
+def filtered(y, kernel, packed, margins, mode):
+    """y through the circular filters (N or 1, C or 1, S, H, W) given in space."""
+    torus = Torus(tuple(kernel.shape[-2:]), packed)
+    filters = torus.stand_for_whole(torch.fft.fft2(kernel)[..., : torus.columns] / torus.cells)
+    return filter_signal(y, filters, torus, margins, mode)
+
+
+FILTERED = [  # (N or 1, C or 1), S, packed
+    ((1, 3), 1, True),
+    ((1, 3), 4, True),
+    ((1, 1), 4, True),
+    ((1, 3), 1, False),
+    ((1, 1), 4, False),
+    ((4, 3), 2, False),
+]
+
+
+@pytest.mark.parametrize("mode", PADDING_MODES)
+@pytest.mark.parametrize(("banks", "components", "packed"), FILTERED)
+def test_filter_signal_convolves(mode, banks, components, packed):
+    y, kernel, margins = draw(4, 3, 4, 5), draw(*banks, components, 7, 8), Margins(2, 1, 1, 2)
+    padded = F.pad(y, margins, mode)
+    expected = torch.zeros(4, 3, components, 7, 8, dtype=y.dtype)
+    for i, j in product(range(7), range(8)):
+        expected += kernel[..., i, j, None, None] * padded.roll((i, j), (-2, -1))[:, :, None]
+    found = filtered(y, kernel, packed, margins, mode)
+    torch.testing.assert_close(found, margins.crop(expected))
+
+
+@pytest.mark.parametrize("frozen", [None, 0, 1])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("banks", "components"), [((1, 2), 1), ((1, 1), 3)])
+def test_filter_signal_derivatives_with_one_input_frozen(frozen, packed, banks, components):
+    inputs = [draw(2, 2, 2, 3), draw(*banks, components, 4, 4)]
+    for i, x in enumerate(inputs):
+        x.requires_grad_(i != frozen)
+
+    def function(y, kernel):
+        return filtered(y, kernel, packed, Margins(1, 0, 1, 1), "replicate")
+
+    assert torch.autograd.gradcheck(function, inputs)
+    assert torch.autograd.gradgradcheck(function, inputs)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("prior", ["nearest", "zero"])
 @pytest.mark.parametrize(("psf_shape", "lam_shape"), [((1, 3), (1, 3)), ((2, 3), (1, 1)), ((1, 1), (2, 3))])
@@ -125,6 +176,21 @@ def test_normalise_channels_has_right_second_derivatives():
     x = draw(2, 3, 2, 2).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: normalise_channels(x, 1e-2), x)
     assert torch.autograd.gradgradcheck(lambda x: normalise_channels(x, 1e-2), x)
+
+
+def test_normalised_pointwise_is_what_it_says_with_its_derivatives():
+    norm, conv = LayerNorm2d(3, eps=1e-2).double(), PointwiseConv2d(3, 4).double()
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    parameters = (norm.weight, norm.bias, conv.weight, conv.bias)
+    x = draw(2, 3, 2, 2).requires_grad_()
+    upstream = draw(2, 4, 2, 2)
+    found, expected = normalised_pointwise(x, norm, conv), conv(norm(x))
+    torch.testing.assert_close(found, expected)
+    grads = (torch.autograd.grad(y, (x, *parameters), upstream, create_graph=True) for y in (found, expected))
+    for grad, other in zip(*grads, strict=True):
+        torch.testing.assert_close(grad, other)
+    assert torch.autograd.gradgradcheck(lambda x, *_: normalised_pointwise(x, norm, conv), (x, *parameters))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

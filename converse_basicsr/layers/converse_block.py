@@ -82,20 +82,22 @@ class ConverseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         norm, expand, act, mix, _, project = self.conv1
-        x = x + _gained(project(act(mix(act(normalised_pointwise(x, norm, expand))))), self.alpha1)
+        x = _add(x, project(act(mix(act(normalised_pointwise(x, norm, expand))))), self.alpha1)
         norm, expand, act, project = self.conv2
-        return x + _gained(project(act(normalised_pointwise(x, norm, expand))), self.alpha2)
+        return _add(x, project(act(normalised_pointwise(x, norm, expand))), self.alpha2)
 
 
 def normalised_pointwise(x: Tensor, norm: LayerNorm2d, conv: PointwiseConv2d) -> Tensor:
     """conv(norm(x)), the scale and shift of the norm taken into the matrix: two passes over x less.
 
-    Neither module is called, so hooks on them do not fire.
+    What is normalised has no mean over channels, so that of the matrix's rows is taken out: in the backward the norm
+    then need not take it from its gradient. Neither module is called, so hooks on them do not fire.
     """
     weight = conv.weight * norm.weight.view(1, -1, 1, 1)
     bias = conv.bias + conv.weight.flatten(1) @ norm.bias
-    return pointwise(normalise_channels(x, norm.eps), weight, bias)
+    normal = normalise_channels(x, norm.eps, zero_mean_gradient=True)
+    return pointwise(normal, weight - weight.mean(1, keepdim=True), bias)
 
 
-def _gained(branch: Tensor, gain: Tensor | None) -> Tensor:
-    return branch if gain is None else gain * branch
+def _add(x: Tensor, branch: Tensor, gain: Tensor | None) -> Tensor:
+    return x + branch if gain is None else torch.addcmul(x, branch, gain)

@@ -63,7 +63,7 @@ def _solve(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0: Prior) -
     bank = torus.stand_for_whole(bank)
     x0_f = torus.analyse(_polyphase(prior_image(y, scale, x0), scale))
     residual_f = torus.analyse(y).unsqueeze(-3) - (bank.conj() * x0_f).sum(-3, keepdim=True)
-    x = torus.synthesise(x0_f + bank * (residual_f * inverse)) / (torus.size[0] * torus.size[1])
+    x = torus.synthesise(x0_f + bank * (residual_f * inverse)) / torus.cells
     return F.pixel_shuffle(x.flatten(1, 2), scale)
 
 

@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .borders import NO_MARGINS, Margins
+from .filtering import filter_signal
 from .inverse_filter import inverse_filter
-from .multiply import multiply
 from .spectra import adjoint_bank
 from .transforms import Torus
 
@@ -35,11 +35,10 @@ def build_filter_bank(psf: Tensor, lam: Tensor | float, torus: Torus, scale: int
         return torus.stand_for_whole(inverse_filter(psf, lam, torus, prior).unsqueeze(-3))
     bank = adjoint_bank(psf, torus.size, scale, torus.columns)
     gain = (bank.real.square() + bank.imag.square()).sum(-3, keepdim=True) + lam.unsqueeze(-3)
-    cells = torus.size[0] * torus.size[1]
     if prior == "nearest":
-        filters = 1 / cells + bank * ((1 - bank.sum(-3, keepdim=True).conj()) / (gain * cells))
+        filters = 1 / torus.cells + bank * ((1 - bank.sum(-3, keepdim=True).conj()) / (gain * torus.cells))
     else:
-        filters = bank / (gain * cells)
+        filters = bank / (gain * torus.cells)
     return torus.stand_for_whole(filters)
 
 
@@ -47,6 +46,5 @@ def apply_filter_bank(
     y: Tensor, filters: Tensor, torus: Torus, scale: int, margins: Margins = NO_MARGINS, mode: str = "constant"
 ) -> Tensor:
     """Filter y (N, C, h, w), padded to the torus, and crop: (N, C, s*h, s*w)."""
-    y_f = torus.analyse(y, margins, mode).unsqueeze(-3)
-    x = torus.synthesise(multiply(y_f, filters), margins).flatten(1, 2)
+    x = filter_signal(y, filters, torus, margins, mode).flatten(1, 2)
     return x if scale == 1 else F.pixel_shuffle(x, scale)

@@ -32,16 +32,17 @@ def inverse_filter_composite(psf: Tensor, lam: Tensor, torus: Torus, prior: str)
     bank = adjoint_bank(psf, torus.size, 1, torus.columns).squeeze(-3)
     gain = bank.real.square() + bank.imag.square() + lam
     numerator = bank + lam if prior == "nearest" else bank
-    return numerator / (gain * (torus.size[0] * torus.size[1]))
+    return numerator / (gain * torus.cells)
 
 
 class _InverseFilter(torch.autograd.Function):
-    """With t = 1 / (|B|^2 + lam): G = (B + m) t, m = lam or 0, and for a gradient g
+    """With B from H W times the psf, shift = H W lam or 0, floor = (H W)^2 lam and t = 1 / (|B|^2 + floor), so that
+    nothing remains to be scaled: G = (B + shift) t, and for a gradient g
 
-        c = Re(conj(g) G) t,    dB = g t - 2 c B,    dlam = sum(Re(g) t [nearest] - c)
+        c = Re(conj(g) G) t,    dB = g t - 2 c B,    dshift = sum(Re(g) t),    dfloor = -sum(c)
 
-    (t carries the factor 1 / (H W)). Pairs of samples share a filter, beside which B is small, and keep it for the
-    backward; for a single image it would be as large as the image, and few taps make it anew in little time.
+    Pairs of samples share a filter, beside which B is small, and keep it for the backward; for a single image it would
+    be as large as the image, and few taps make it anew in little time.
     """  # fmt: skip
 
     @staticmethod
@@ -50,8 +51,7 @@ class _InverseFilter(torch.autograd.Function):
         bank = _transform(psf, torus)
         ctx.save_for_backward(psf, lam, bank if torus.packed else None)
         kernels = fused(bank)
-        elementwise = kernels.inverse_filter if kernels else _inverse_filter
-        return elementwise(bank, lam, torus.size[0] * torus.size[1], prior == "nearest")
+        return (kernels.inverse_filter if kernels else _inverse_filter)(bank, *_weights(lam, torus, prior))
 
     @staticmethod
     def backward(ctx, grad: Tensor):
@@ -70,49 +70,56 @@ class _InverseFilter(torch.autograd.Function):
     def _gradients(grad, psf, lam, bank, torus, prior) -> tuple[Tensor, Tensor]:
         kernels = fused(bank)
         elementwise = kernels.inverse_filter_gradients if kernels else _inverse_filter_gradients
-        grad_bank, grad_lam = elementwise(grad, bank, lam, torus.size[0] * torus.size[1], prior == "nearest")
+        grad_bank, grad_shift, grad_floor = elementwise(grad, bank, *_weights(lam, torus, prior))
         rows, cols = _dft_matrices(psf, torus)
         grad_taps = rows.mT @ grad_bank.flatten(-3, -2)
         k = psf.shape[-2]
         grad_psf = grad_taps[..., :k, :] @ cols[0] + grad_taps[..., k:, :] @ cols[1]
-        return grad_psf.sum_to_size(psf.shape), grad_lam.sum_to_size(lam.shape)
+        grad_lam = grad_floor * torus.cells**2
+        if prior == "nearest":
+            grad_lam = grad_lam + grad_shift * torus.cells
+        return grad_psf.sum_to_size(psf.shape) * torus.cells, grad_lam.sum_to_size(lam.shape)
 
 
 def _transform(psf: Tensor, torus: Torus) -> Tensor:
     """B with its real and imaginary part apart: (N or 1, C or 1, 2, H, columns)."""
     rows, cols = _dft_matrices(psf, torus)
+    psf = psf * torus.cells
     taps = torch.cat([psf @ cols[0].mT, psf @ cols[1].mT], -2)
     return (rows @ taps).unflatten(-2, (2, -1))
 
 
-def _inverse_filter(bank: Tensor, lam: Tensor, cells: int, nearest: bool) -> Tensor:
+def _weights(lam: Tensor, torus: Torus, prior: str) -> tuple[Tensor, Tensor]:
+    """shift and floor."""
+    return lam * (torus.cells if prior == "nearest" else 0), lam * torus.cells**2
+
+
+def _inverse_filter(bank: Tensor, shift: Tensor, floor: Tensor) -> Tensor:
     """G (N, C, H, columns) from B."""
     real, imag = bank.unbind(-3)
-    t = _inverse_gain(real, imag, lam, cells)
-    return torch.complex((real + lam if nearest else real) * t, imag * t)
+    t = _inverse_gain(real, imag, floor)
+    return torch.complex((real + shift).mul_(t), imag * t)
 
 
-def _inverse_filter_gradients(grad, bank, lam, cells: int, nearest: bool) -> tuple[Tensor, Tensor]:
-    """Gradients to B, (N, C, 2, H, columns), and to lam, both yet to be summed to their shapes."""
+def _inverse_filter_gradients(grad, bank, shift, floor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients to B, (N, C, 2, H, columns), shift and floor, (N, C, 1, 1); none is summed further."""
     real, imag = bank.unbind(-3)
-    t = _inverse_gain(real, imag, lam, cells)
+    t = _inverse_gain(real, imag, floor)
     grad_bank = bank.new_empty(*grad.shape[:2], *bank.shape[2:])
     grad_real, grad_imag = grad_bank.unbind(-3)
     torch.mul(grad.real, t, out=grad_real)
     torch.mul(grad.imag, t, out=grad_imag)
-    c = torch.addcmul(grad_real * real, grad_imag, imag)
-    if nearest:
-        c.addcmul_(grad_real, lam)
-    c.mul_(t)  # over H W once more than it should be: cells below
-    grad_lam = torch.sub(grad_real, c, alpha=cells) if nearest else c * -cells
-    grad_real.addcmul_(c, real, value=-2 * cells)
-    grad_imag.addcmul_(c, imag, value=-2 * cells)
-    return grad_bank, grad_lam
+    grad_shift = grad_real.sum((-2, -1), keepdim=True)
+    c = (real + shift).mul_(grad_real).addcmul_(grad_imag, imag).mul_(t)
+    grad_floor = -c.sum((-2, -1), keepdim=True)
+    grad_real.addcmul_(c, real, value=-2)
+    grad_imag.addcmul_(c, imag, value=-2)
+    return grad_bank, grad_shift, grad_floor
 
 
-def _inverse_gain(real: Tensor, imag: Tensor, lam: Tensor, cells: int) -> Tensor:
-    """t, over H W."""
-    return (torch.addcmul(real.square(), imag, imag) + lam).mul_(cells).reciprocal_()
+def _inverse_gain(real: Tensor, imag: Tensor, floor: Tensor) -> Tensor:
+    """t."""
+    return torch.addcmul(floor, real, real).addcmul_(imag, imag).reciprocal_()
 
 
 def _dft_matrices(psf: Tensor, torus: Torus) -> tuple[Tensor, Tensor]:

@@ -7,16 +7,21 @@ from .borders import Margins, fill_border
 from .fused import fused
 
 
-def pack(y: Tensor, size: tuple[int, int], margins: Margins, mode: str, packed: bool) -> Tensor:
-    """(N, ..., h, w), padded by mode to size (H, W): real (N, ..., H, W), or packed (N/2, ..., H, W)."""
+def pack(
+    y: Tensor, size: tuple[int, int], margins: Margins, mode: str, packed: bool, exchanged: bool = False
+) -> Tensor:
+    """(N, ..., h, w), padded by mode to size (H, W): real (N, ..., H, W), or packed (N/2, ..., H, W).
+
+    exchanged: pairs as x2 + i*x1 (not by the kernels).
+    """
     if not (packed or any(margins)):
         return y
     if kernels := fused(y):
         return kernels.pack(y, size, margins, mode, packed)
     if packed:
-        n = y.shape[0] // 2
-        z = y.new_empty(n, *y.shape[1:-2], *size, dtype=y.dtype.to_complex())
-        torch.complex(y[:n], y[n:], out=margins.crop(z))
+        first, second = _halves(y, exchanged)
+        z = y.new_empty(*first.shape[:-2], *size, dtype=y.dtype.to_complex())
+        torch.complex(first, second, out=margins.crop(z))
     else:
         z = y.new_empty(*y.shape[:-2], *size)
         margins.crop(z).copy_(y)
@@ -24,7 +29,7 @@ def pack(y: Tensor, size: tuple[int, int], margins: Margins, mode: str, packed: 
     return z
 
 
-def unpack(z: Tensor, margins: Margins, packed: bool) -> Tensor:
+def unpack(z: Tensor, margins: Margins, packed: bool, exchanged: bool = False) -> Tensor:
     """(N or N/2, ..., H, W), margins cropped: real (N, ..., h, w)."""
     if not (packed or any(margins)):
         return z.contiguous()
@@ -33,8 +38,14 @@ def unpack(z: Tensor, margins: Margins, packed: bool) -> Tensor:
     z = margins.crop(z)
     if not packed:
         return z.contiguous()
-    n = z.shape[0]
-    y = z.real.new_empty(2 * n, *z.shape[1:])
-    y[:n] = z.real
-    y[n:] = z.imag
+    y = z.real.new_empty(2 * z.shape[0], *z.shape[1:])
+    first, second = _halves(y, exchanged)
+    first.copy_(z.real)
+    second.copy_(z.imag)
     return y
+
+
+def _halves(y: Tensor, exchanged: bool) -> tuple[Tensor, Tensor]:
+    """The samples that become real parts, and those that become imaginary ones."""
+    n = y.shape[0] // 2
+    return (y[n:], y[:n]) if exchanged else (y[:n], y[n:])

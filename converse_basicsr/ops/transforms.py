@@ -34,6 +34,11 @@ class Torus:
     packed: bool
 
     @property
+    def cells(self) -> int:
+        """H*W."""
+        return self.size[0] * self.size[1]
+
+    @property
     def columns(self) -> int:
         """Width of a spectrum."""
         return self.size[1] if self.packed else self.size[1] // 2 + 1
@@ -49,6 +54,10 @@ class Torus:
         if is_compiling():
             return _synthesise_plain(spectrum, self, margins)
         return _Synthesise.apply(spectrum, self, margins, "constant")
+
+    def transpose_of_analyse(self, spectrum: Tensor, margins: Margins, mode: str) -> Tensor:
+        """Spectra -> H*W times the signal (N, ..., h, w), what stands in the margins added to where it was taken."""
+        return _Synthesise.apply(spectrum, self, margins, mode)
 
     def stand_for_whole(self, spectrum: Tensor) -> Tensor:
         """A half spectrum made of ordinary tensors: its gradient counts the mirrored half too."""

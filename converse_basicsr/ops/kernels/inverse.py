@@ -8,30 +8,28 @@ from torch import Tensor
 from .launching import BLOCK, dense, launch, load_complex, store_complex
 
 
-def inverse_filter(bank: Tensor, lam: Tensor, cells: int, nearest: bool) -> Tensor:
-    """G (N, C, H, W) from B (N or 1, C or 1, 2, H, W), its parts apart, and lam (N or 1, C or 1, 1, 1)."""
-    shape, options = _layout(bank, lam, cells, nearest)
+def inverse_filter(bank: Tensor, shift: Tensor, floor: Tensor) -> Tensor:
+    """G (N, C, H, W) from B (N or 1, C or 1, 2, H, W), its parts apart, and weights (N or 1, C or 1, 1, 1)."""
+    shape, options = _layout(bank, floor)
     filters = bank.new_empty(shape, dtype=bank.dtype.to_complex())
-    lam = lam.expand(*shape[:2], 1, 1).contiguous()
-    launch(_inverse_filter, options.pop("programs"), bank, lam, filters, **options)
+    weights = (x.expand(*shape[:2], 1, 1).contiguous() for x in (shift, floor))
+    launch(_inverse_filter, options.pop("programs"), bank, *weights, filters, **options)
     return filters
 
 
-def inverse_filter_gradients(
-    grad: Tensor, bank: Tensor, lam: Tensor, cells: int, nearest: bool
-) -> tuple[Tensor, Tensor]:
-    """Gradients to B (N, C, 2, H, W) and lam (N, C, 1, 1) from grad (N, C, H, W), not summed where they broadcast."""
-    shape, options = _layout(bank, lam, cells, nearest)
+def inverse_filter_gradients(grad: Tensor, bank: Tensor, shift: Tensor, floor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients to B (N, C, 2, H, W), shift and floor (N, C, 1, 1) from grad (N, C, H, W); none is summed further."""
+    shape, options = _layout(bank, floor)
     grad_bank = bank.new_empty(*shape[:2], 2, *shape[2:])
     programs = options.pop("programs")
-    partial = bank.new_empty(programs)
-    lam = lam.expand(*shape[:2], 1, 1).contiguous()
-    launch(_inverse_filter_gradients, programs, dense(grad), bank, lam, grad_bank, partial, **options)
-    return grad_bank, partial.view(*shape[:2], 1, -1).sum(-1, keepdim=True)
+    partial = bank.new_empty(2, programs)
+    weights = (x.expand(*shape[:2], 1, 1).contiguous() for x in (shift, floor))
+    launch(_inverse_filter_gradients, programs, dense(grad), bank, *weights, grad_bank, *partial, **options)
+    return grad_bank, *partial.view(2, *shape[:2], 1, -1).sum(-1, keepdim=True)
 
 
-def _layout(bank: Tensor, lam: Tensor, cells: int, nearest: bool) -> tuple[torch.Size, dict[str, int]]:
-    n, c = torch.broadcast_shapes(bank.shape[:2], lam.shape[:2])
+def _layout(bank: Tensor, floor: Tensor) -> tuple[torch.Size, dict[str, int]]:
+    n, c = torch.broadcast_shapes(bank.shape[:2], floor.shape[:2])
     size = bank.shape[-2] * bank.shape[-1]
     sample_step, channel_step, *_ = bank.expand(n, c, -1, -1, -1).stride()
     return torch.Size((n, c, *bank.shape[-2:])), {
@@ -40,8 +38,6 @@ def _layout(bank: Tensor, lam: Tensor, cells: int, nearest: bool) -> tuple[torch
         "channels": c,
         "sample_step": sample_step,
         "channel_step": channel_step,
-        "cells": cells,
-        "NEAREST": nearest,
         "BLOCK": BLOCK,
     }
 
@@ -58,49 +54,45 @@ def _place(size, channels, sample_step, channel_step, BLOCK: tl.constexpr):
 @triton.jit
 def _inverse_filter(
     bank,
-    lam,
+    shift,
+    floor,
     filters,
     size,
     channels,
     sample_step,
     channel_step,
-    cells,
-    NEAREST: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     row, at, mask, start = _place(size, channels, sample_step, channel_step, BLOCK)
     real = tl.load(bank + start + at, mask=mask, other=0)
     imag = tl.load(bank + start + size + at, mask=mask, other=0)
-    weight = tl.load(lam + row)
-    t = 1 / ((real * real + imag * imag + weight) * cells)
-    numerator = real + weight if NEAREST else real
-    store_complex(filters, row * size + at, mask, numerator * t, imag * t)
+    t = 1 / (real * real + imag * imag + tl.load(floor + row))
+    store_complex(filters, row * size + at, mask, (real + tl.load(shift + row)) * t, imag * t)
 
 
 @triton.jit
 def _inverse_filter_gradients(
     grad,
     bank,
-    lam,
+    shift,
+    floor,
     grad_bank,
-    grad_lam,
+    grad_shift,
+    grad_floor,
     size,
     channels,
     sample_step,
     channel_step,
-    cells,
-    NEAREST: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     row, at, mask, start = _place(size, channels, sample_step, channel_step, BLOCK)
     real = tl.load(bank + start + at, mask=mask, other=0)
     imag = tl.load(bank + start + size + at, mask=mask, other=0)
-    weight = tl.load(lam + row)
-    t = 1 / ((real * real + imag * imag + weight) * cells)
+    t = 1 / (real * real + imag * imag + tl.load(floor + row))
     g_real, g_imag = load_complex(grad, row * size + at, mask)
     g_real, g_imag = g_real * t, g_imag * t
-    numerator = real + weight if NEAREST else real
-    c = (g_real * numerator + g_imag * imag) * t * cells
+    c = (g_real * (real + tl.load(shift + row)) + g_imag * imag) * t
     tl.store(grad_bank + 2 * row * size + at, g_real - 2 * c * real, mask=mask)
     tl.store(grad_bank + (2 * row + 1) * size + at, g_imag - 2 * c * imag, mask=mask)
-    tl.store(grad_lam + tl.program_id(0), tl.sum(g_real - c if NEAREST else -c, 0))
+    tl.store(grad_shift + tl.program_id(0), tl.sum(g_real, 0))
+    tl.store(grad_floor + tl.program_id(0), -tl.sum(c, 0))
