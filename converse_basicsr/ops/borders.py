@@ -105,8 +105,10 @@ def _fold(x: Tensor, before: int, after: int, mode: str) -> None:
 def _sources(x: Tensor, before: int, after: int, mode: str) -> tuple[tuple[Tensor, Tensor], ...]:
     """Both margins of the last dimension, each with the samples that it takes (mirrored to reflect)."""
     end = x.shape[-1] - after
-    first, last = {
-        "circular": (slice(end - before, end), slice(before, before + after)),
-        "reflect": (slice(before + 1, 2 * before + 1), slice(end - after - 1, end - 1)),
-    }.get(mode, (slice(before, before + 1), slice(end - 1, end)))
-    return (x[..., :before], x[..., first]), (x[..., end:], x[..., last])
+    if mode == "circular":
+        first, last = x[..., end - before : end], x[..., before : before + after]
+    elif mode == "reflect":
+        first, last = x[..., before + 1 : 2 * before + 1], x[..., end - after - 1 : end - 1]
+    else:
+        first, last = x[..., before : before + 1], x[..., end - 1 : end]
+    return (x[..., :before], first), (x[..., end:], last)

@@ -9,6 +9,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton too reads it once
 LEAST_CAPABILITY = (8, 0)  # of a CUDA device: the least that Triton supports
 
 
@@ -18,13 +19,15 @@ def fused(x: Tensor) -> ModuleType | None:
     That is: float32 and complex64 on a CUDA device for which Triton can compile, and everything on a CPU in Triton's
     interpreter (TRITON_INTERPRET=1), which is there for tests and is very slow. CONVERSE_TRITON=0 says never.
     """
-    if os.environ.get("CONVERSE_TRITON") == "0":
-        return None
     if x.device.type == "cpu":
-        return _load() if os.environ.get("TRITON_INTERPRET") == "1" else None
+        return _load() if INTERPRETED and _wanted() else None
     if x.device.type != "cuda" or x.dtype not in (torch.float32, torch.complex64):
         return None
-    return _load() if _can_compile(x.device) else None
+    return _load() if _wanted() and _can_compile(x.device) else None
+
+
+def _wanted() -> bool:
+    return os.environ.get("CONVERSE_TRITON") != "0"
 
 
 @lru_cache(maxsize=1)

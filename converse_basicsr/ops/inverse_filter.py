@@ -1,5 +1,7 @@
 """The filter of scale 1 in few passes: from a psf to the spectrum of its regularised inverse, with its gradient."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -71,21 +73,19 @@ class _InverseFilter(torch.autograd.Function):
         kernels = fused(bank)
         elementwise = kernels.inverse_filter_gradients if kernels else _inverse_filter_gradients
         grad_bank, grad_shift, grad_floor = elementwise(grad, bank, *_weights(lam, torus, prior))
-        rows, cols = _dft_matrices(psf, torus)
+        rows, cols = _dft_matrices(*psf.shape[-2:], torus, psf.dtype, psf.device)
         grad_taps = rows.mT @ grad_bank.flatten(-3, -2)
-        k = psf.shape[-2]
-        grad_psf = grad_taps[..., :k, :] @ cols[0] + grad_taps[..., k:, :] @ cols[1]
+        grad_psf = grad_taps.unflatten(-2, (-1, 2)).flatten(-2) @ cols
         grad_lam = grad_floor * torus.cells**2
         if prior == "nearest":
-            grad_lam = grad_lam + grad_shift * torus.cells
-        return grad_psf.sum_to_size(psf.shape) * torus.cells, grad_lam.sum_to_size(lam.shape)
+            grad_lam = torch.add(grad_lam, grad_shift, alpha=torus.cells)
+        return grad_psf.sum_to_size(psf.shape), grad_lam.sum_to_size(lam.shape)
 
 
 def _transform(psf: Tensor, torus: Torus) -> Tensor:
     """B with its real and imaginary part apart: (N or 1, C or 1, 2, H, columns)."""
-    rows, cols = _dft_matrices(psf, torus)
-    psf = psf * torus.cells
-    taps = torch.cat([psf @ cols[0].mT, psf @ cols[1].mT], -2)
+    rows, cols = _dft_matrices(*psf.shape[-2:], torus, psf.dtype, psf.device)
+    taps = (psf @ cols.mT).unflatten(-1, (2, -1)).flatten(-3, -2)
     return (rows @ taps).unflatten(-2, (2, -1))
 
 
@@ -122,9 +122,14 @@ def _inverse_gain(real: Tensor, imag: Tensor, floor: Tensor) -> Tensor:
     return torch.addcmul(floor, real, real).addcmul_(imag, imag).reciprocal_()
 
 
-def _dft_matrices(psf: Tensor, torus: Torus) -> tuple[Tensor, Tensor]:
-    """The two thin products as real matrices, parts stacked: rows (2H, 2kh) and cols (2, columns, kw)."""
-    rows = thin_dft(psf.shape[-2], torus.size[0], torus.size[0], 1, psf)
-    cols = thin_dft(psf.shape[-1], torus.size[1], torus.columns, 1, psf)
-    rows = torch.cat([torch.cat([rows.real, -rows.imag], -1), torch.cat([rows.imag, rows.real], -1)])
-    return rows, torch.stack([cols.real, cols.imag])
+@lru_cache(maxsize=64)
+def _dft_matrices(kh: int, kw: int, torus: Torus, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The two thin products as real matrices: cols (2 columns, kw), the parts one after the other and H W in it, and
+    rows (2H, 2kh), the parts of the result one after the other, those of a tap side by side.
+    """
+    with torch.inference_mode(False), torch.no_grad():  # autograd may meet them later
+        like = torch.empty(0, dtype=dtype, device=device)
+        rows = thin_dft(kh, torus.size[0], torus.size[0], 1, like)
+        cols = thin_dft(kw, torus.size[1], torus.columns, 1, like) * torus.cells
+        real, imag = torch.stack([rows.real, -rows.imag], -1), torch.stack([rows.imag, rows.real], -1)
+        return torch.cat([real, imag]).flatten(1), torch.cat([cols.real, cols.imag])

@@ -19,9 +19,9 @@ def pack(
     if kernels := fused(y):
         return kernels.pack(y, size, margins, mode, packed)
     if packed:
-        first, second = _halves(y, exchanged)
-        z = y.new_empty(*first.shape[:-2], *size, dtype=y.dtype.to_complex())
-        torch.complex(first, second, out=margins.crop(z))
+        real, imag = reversed(y.chunk(2)) if exchanged else y.chunk(2)
+        z = y.new_empty(*real.shape[:-2], *size, dtype=y.dtype.to_complex())
+        torch.complex(real, imag, out=margins.crop(z))
     else:
         z = y.new_empty(*y.shape[:-2], *size)
         margins.crop(z).copy_(y)
@@ -38,14 +38,5 @@ def unpack(z: Tensor, margins: Margins, packed: bool, exchanged: bool = False) -
     z = margins.crop(z)
     if not packed:
         return z.contiguous()
-    y = z.real.new_empty(2 * z.shape[0], *z.shape[1:])
-    first, second = _halves(y, exchanged)
-    first.copy_(z.real)
-    second.copy_(z.imag)
-    return y
-
-
-def _halves(y: Tensor, exchanged: bool) -> tuple[Tensor, Tensor]:
-    """The samples that become real parts, and those that become imaginary ones."""
-    n = y.shape[0] // 2
-    return (y[n:], y[:n]) if exchanged else (y[:n], y[n:])
+    pair = z.real, z.imag
+    return torch.stack(pair[::-1] if exchanged else pair).flatten(0, 1)
