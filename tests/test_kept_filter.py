@@ -145,13 +145,13 @@ def test_a_change_of_settings_is_seen(name, value):
 def test_training_forgets_and_large_filters_are_not_kept(monkeypatch):
     layer = make_layer()
     layer(Y)
-    assert layer._kept_filter._kept is not None
+    assert layer.kept_filter._kept is not None
     layer.train()
-    assert layer._kept_filter._kept is None
+    assert layer.kept_filter._kept is None
     monkeypatch.setattr("converse_basicsr.layers.kept_filter.MOST_BYTES", 100)
     expected = fresh(layer)
     assert torch.equal(layer.eval()(Y), expected)
-    assert layer._kept_filter._kept is None
+    assert layer.kept_filter._kept is None
 
 
 def test_nothing_is_kept_while_learning(builds):
@@ -160,7 +160,7 @@ def test_nothing_is_kept_while_learning(builds):
         layer(Y).sum().backward()
     assert len(builds) == 2
     assert layer.weight.grad.abs().sum() > 0
-    assert layer._kept_filter._kept is None
+    assert layer.kept_filter._kept is None
 
 
 def test_frozen_parameters_let_gradients_to_the_input_through(builds):
@@ -184,7 +184,7 @@ def test_copies_and_pickles_start_empty_and_right():
     torch.save(layer, buffer)
     buffer.seek(0)
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), torch.load(buffer, weights_only=False)):
-        assert other._kept_filter._kept is None
+        assert other.kept_filter._kept is None
         other.weight.mul_(0.5)
         torch.testing.assert_close(other(Y), fresh(other), rtol=0, atol=0)
         assert torch.equal(layer(Y), expected)

@@ -85,7 +85,7 @@ class _Traced(nn.Module):
         self.inputs = inputs
         for module in self.network.modules():
             if isinstance(module, Converse2D):
-                module._kept_filter = KeptFilter(in_traces=True)
+                module.kept_filter = KeptFilter(in_traces=True)
 
     def forward(self, *tensors: Tensor) -> Tensor:
         given = iter(tensors)

@@ -93,7 +93,7 @@ class Converse2D(nn.Module):
         self.fast_size = fast_size
         self.weight = nn.Parameter(torch.empty(1, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.empty(1, in_channels, 1, 1), requires_grad=learn_lam)
-        self._kept_filter = KeptFilter()
+        self.kept_filter = KeptFilter()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -110,7 +110,7 @@ class Converse2D(nn.Module):
 
     def train(self, mode: bool = True) -> "Converse2D":
         if mode:
-            self._kept_filter.forget()
+            self.kept_filter.forget()
         return super().train(mode)
 
     @property
@@ -159,7 +159,7 @@ class Converse2D(nn.Module):
 
         with torch.autocast(y.device.type, enabled=False):
             key = torus, dtype, self.scale, self.prior, self.eps
-            filters = self._kept_filter.get(key, self.weight, self.bias, build)
+            filters = self.kept_filter.get(key, self.weight, self.bias, build)
             x = apply_filter_bank(y.to(dtype), filters, torus, self.scale, margins, self.padding_mode)
         return x.to(y.dtype)
 
