@@ -343,14 +343,16 @@ def test_band_over_seeds(standings_of):
     np.testing.assert_allclose(spread, 0.2 / math.sqrt(2))
 
 
-def test_band_reads_between_points_where_seeds_were_not_measured_together(standings_of):
+def test_band_over_time_is_at_the_mean_time_of_the_validations_that_seeds_share(standings_of):
     results = content()
-    for number, point in enumerate(results["entrants"]["Ours"]["runs"]["1"]["curve"]):
-        point.update(seconds=30.0 + 30.0 * number, sets={"val": {"psnr": 20.0}})
+    curve = results["entrants"]["Ours"]["runs"]["1"]["curve"]
+    for point in curve:
+        point.update(seconds=1000.0 + point["iter"], sets={"val": {"psnr": 20.0}})
+    del curve[1]  # the validation at iteration 20
     standings = standings_of(results)
     x, mean, _ = band(standings, standings.entrants[0], "seconds")
-    assert x.tolist() == [30, 40, 60, 80]  # the first seed has 20, 40, 80; the second 30, 60, 90
-    np.testing.assert_allclose(mean, [(psnr + 20) / 2 for psnr in (29.25, 29.5, 29.625, 29.75)])
+    assert x.tolist() == [(20 + 1010) / 2, (80 + 1040) / 2]
+    np.testing.assert_allclose(mean, [(psnr + 20) / 2 for psnr in (29.0, 29.75)])
 
 
 def test_crop_and_error(standings_of, tmp_path):

@@ -57,27 +57,27 @@ def draw_pictures(standings: Standings, folder: Path) -> dict[str, Path]:
 def band(standings: Standings, entrant: Standing, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """The first metric of the first set over `key` of the curves: x, mean and standard deviation over seeds.
 
-    Seeds are read off at all their points, linearly between them, over the range that they have in common. Of an
-    entrant without a finished run, the unfinished ones are taken.
+    Points are the validations, at iterations that all seeds have in common; x is the mean too, since seeds take unequal
+    time to get there. Of an entrant without a finished run, the unfinished ones are taken.
     """
     runs = [run for run in entrant.runs.values() if run["status"] == "done"] or entrant.runs.values()
-    curves = [points for run in runs if len(points := _points(standings, run, key)) > 0]
-    if not curves:
+    curves = [points for run in runs if (points := _points(standings, run, key))]
+    common = sorted(set.intersection(*(set(points) for points in curves))) if curves else []
+    if not common:
         return None
-    low, high = max(points[0, 0] for points in curves), min(points[-1, 0] for points in curves)
-    x = np.unique(np.concatenate([points[:, 0] for points in curves]))
-    x = x[(x >= low) & (x <= high)]
-    if len(x) == 0:
-        return None
-    values = np.stack([np.interp(x, points[:, 0], points[:, 1]) for points in curves])
-    return x, values.mean(0), values.std(0, ddof=1) if len(curves) > 1 else np.zeros_like(x)
+    x, values = np.moveaxis(np.array([[points[i] for i in common] for points in curves]), -1, 0)
+    return x.mean(0), values.mean(0), values.std(0, ddof=1) if len(curves) > 1 else np.zeros(len(common))
 
 
-def _points(standings: Standings, run: dict, key: str) -> np.ndarray:
-    """(n, 2): the finite points of a run's curve, ascending."""
+def _points(standings: Standings, run: dict, key: str) -> dict[int, tuple[float, float]]:
+    """By iteration, where the run's curve is finite: key and value."""
     dataset, metric = standings.first
-    pairs = [(value_of(point, key), value_of(point["sets"].get(dataset), metric)) for point in run.get("curve") or []]
-    return np.array(sorted(pair for pair in pairs if None not in pair and math.isfinite(pair[1]))).reshape(-1, 2)
+    found = {}
+    for point in run.get("curve") or []:
+        pair = value_of(point, key), value_of(point["sets"].get(dataset), metric)
+        if None not in pair and math.isfinite(pair[1]):
+            found[point["iter"]] = pair
+    return found
 
 
 def _curves(standings: Standings, bands: list, title: str) -> Callable:
