@@ -227,6 +227,15 @@ def test_a_training_that_ends_early_is_not_done(here):
     assert run["status"] == "stopped" and run["reason"].startswith("ended at iteration 5 of 8")
 
 
+@pytest.mark.parametrize("budget", [{"iterations": 2}, {"minutes": 3}, None])
+def test_a_forced_budget_takes_the_place_of_the_files(in_tmp, budget):
+    path = str(write_benchmark(in_tmp, budget=budget))
+    assert read_benchmark(path, ["budget:minutes=5"]).budget == {"minutes": 5}
+    assert read_benchmark(path, ["seeds=[0]", "budget:iterations=7"]).budget == {"iterations": 7}
+    with pytest.raises(UserError, match=r"budget: must be .* got {'minuts': 5}"):
+        read_benchmark(path, ["budget:minuts=5"])
+
+
 def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
     write_benchmark(here, seeds=[0], budget={"minutes": 0.002})
     monkeypatch.setattr(training, "PROBE", (1, 3))

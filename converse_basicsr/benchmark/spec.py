@@ -103,6 +103,8 @@ def read_benchmark(path: str, force_yml: Sequence[str] = ()) -> Benchmark:
         require(other, options["recipe"], "recipe")
         options["recipe"] = other["recipe"]
     for entry in force_yml:
+        if entry.strip().startswith("budget:"):
+            options["budget"] = {}  # of either kind, in place of the file's
         force(options, entry)
     require(options, "", "name", "seeds", "entrants", "recipe")
     for key in options:
