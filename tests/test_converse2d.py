@@ -133,6 +133,21 @@ def test_gradcheck_and_gradgradcheck(batch, channels, taps, scale, per_sample, p
     assert torch.autograd.gradgradcheck(function, inputs)
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_loss_of_the_result_and_of_its_gradients(batch, scale):
+    """A gradient penalty beside a loss: the last backward meets first and second derivatives at once."""
+    y, psf, lam, _ = make_problem((batch, 2, 6, 7), (3, 3), scale, per_sample=False, lam=0.3)
+    results = []
+    for function in (converse2d, converse2d_reference):
+        leaves = [value.clone().requires_grad_() for value in (y, psf, lam)]
+        x = function(*leaves, scale)
+        grads = torch.autograd.grad(x.sin().sum(), leaves, create_graph=True)
+        results.append(torch.autograd.grad(x.cos().sum() + sum(grad.square().sum() for grad in grads), leaves))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("batch", [1, 2, 3, 4])
 @pytest.mark.parametrize("width", [7, 8])
 def test_pairs_of_samples_and_real_transforms_agree(batch, width):

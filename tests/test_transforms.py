@@ -187,8 +187,13 @@ def test_normalised_pointwise_is_what_it_says_with_its_derivatives():
     upstream = draw(2, 4, 2, 2)
     found, expected = normalised_pointwise(x, norm, conv), conv(norm(x))
     torch.testing.assert_close(found, expected)
-    grads = (torch.autograd.grad(y, (x, *parameters), upstream, create_graph=True) for y in (found, expected))
+    grads = [torch.autograd.grad(y, (x, *parameters), upstream, create_graph=True) for y in (found, expected)]
     for grad, other in zip(*grads, strict=True):
+        torch.testing.assert_close(grad, other)
+    losses = [found.cos().sum(), expected.cos().sum()]
+    losses = [loss + sum(grad.square().sum() for grad in each) for loss, each in zip(losses, grads, strict=True)]
+    seconds = (torch.autograd.grad(loss, (x, *parameters)) for loss in losses)
+    for grad, other in zip(*seconds, strict=True):
         torch.testing.assert_close(grad, other)
     assert torch.autograd.gradgradcheck(lambda x, *_: normalised_pointwise(x, norm, conv), (x, *parameters))
 

@@ -40,7 +40,8 @@ class _Filter(torch.autograd.Function):
         spectrum, filters = ctx.saved_tensors
         torus, margins, mode = ctx.options
         needed = ctx.needs_input_grad[:2]
-        if grad is not None and torus.packed and not fused(grad) and not torch.is_grad_enabled():
+        first_order = grad is not None and grad_spectrum is None and not torch.is_grad_enabled()
+        if first_order and torus.packed and not fused(grad):
             return *_gradients_of_pairs(grad, spectrum, filters, torus, margins, mode, needed), None, None, None
         to_spectrum, to_y, to_filters = grad_spectrum, None, None
         if grad is not None:
