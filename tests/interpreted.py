@@ -85,8 +85,9 @@ def test_multiply_with_one_gradient_needed(wanted):
     inputs = [draw(2, 3, 1, 4, 5, dtype=torch.complex128), draw(1, 3, 4, 4, 5, dtype=torch.complex128)]
     inputs[wanted].requires_grad_()
     upstream = draw(2, 3, 4, 4, 5, dtype=torch.complex128)
-    detached = (x.detach() for x in inputs)
-    gradients = kernels.multiply_gradients(upstream, *detached, (wanted == 0, wanted == 1))
+    spectrum, filters = (x.detach() for x in inputs)
+    spectrum = spectrum if wanted else None
+    gradients = kernels.multiply_gradients(upstream, spectrum, filters, (wanted == 0, wanted == 1))
     found = gradients[wanted]
     assert gradients[1 - wanted] is None
     (expected,) = torch.autograd.grad(torch.mul(*inputs), inputs[wanted], upstream)
@@ -169,6 +170,19 @@ def test_operator_matches_reference(taken, scale, batch, per_sample):
         values_and_gradients(lambda *a, f=f: f(*a, scale), inputs, upstream) for f in (converse2d, converse2d_reference)
     )
     assert {"multiply", "multiply_gradients"} <= taken
+    for value, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(value, other, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("learned", [(0,), (1,), (2,), (0, 2)], ids=str)
+@pytest.mark.parametrize(("batch", "scale"), [(1, 1), (2, 1), (2, 2)])
+def test_operator_with_some_inputs_frozen(learned, batch, scale):
+    inputs = [draw(batch, 2, 5, 6), torch.rand(1, 2, 3, 3).double() / 10, torch.full((1, 2, 1, 1), 0.3).double()]
+    leaves = [inputs[i].requires_grad_() for i in learned]
+    found, expected = (
+        torch.autograd.grad(function(*inputs, scale).sin().sum(), leaves)
+        for function in (converse2d, converse2d_reference)
+    )
     for value, other in zip(found, expected, strict=True):
         torch.testing.assert_close(value, other, rtol=1e-9, atol=1e-10)
 

@@ -176,6 +176,18 @@ def test_channels_last_changes_nothing(make, batch):
         torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("options", [{}, {"scale": 2}, {"scale": 2, "prior": "bicubic"}], ids=str)
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_result_may_be_changed_in_place(options, frozen, batch):
+    layer = Converse2D(2, 2, 5, padding=4, **options).requires_grad_(not frozen)
+    y = torch.randn(batch, 2, 8, 8, requires_grad=True)
+    nn.Sequential(layer, nn.ReLU(inplace=True))(y).sum().backward()
+    found = y.grad
+    (expected,) = torch.autograd.grad(layer(y).relu().sum(), y)
+    torch.testing.assert_close(found, expected)
+
+
 def test_layer_norm_is_per_pixel_over_channels():
     norm = LayerNorm2d(5, eps=1e-3).double()
     nn.init.normal_(norm.weight)

@@ -19,9 +19,10 @@ def filter_signal(y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mo
 
 
 class _Filter(torch.autograd.Function):
-    """The filtered signal, and its spectrum: an output too, so that the backward is differentiable.
+    """The filtered signal, and the spectrum of y, padded: an output too, so that the backward is differentiable.
 
-    Plain autograd would hold products and conjugates as large as the batch.
+    Where the filters need no gradient, the spectrum is not kept and its place is None. Plain autograd would hold
+    products and conjugates as large as the batch.
     """
 
     @staticmethod

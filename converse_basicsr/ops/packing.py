@@ -12,7 +12,7 @@ def pack(
 ) -> Tensor:
     """(N, ..., h, w), padded by mode to size (H, W): real (N, ..., H, W), or packed (N/2, ..., H, W).
 
-    exchanged: pairs as x2 + i*x1 (not by the kernels).
+    exchanged: pairs as x2 + i*x1, where no kernels are.
     """
     if not (packed or any(margins)):
         return y
@@ -38,5 +38,4 @@ def unpack(z: Tensor, margins: Margins, packed: bool, exchanged: bool = False) -
     z = margins.crop(z)
     if not packed:
         return z.contiguous()
-    pair = z.real, z.imag
-    return torch.stack(pair[::-1] if exchanged else pair).flatten(0, 1)
+    return torch.cat((z.imag, z.real) if exchanged else (z.real, z.imag))

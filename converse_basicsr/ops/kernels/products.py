@@ -21,22 +21,23 @@ def multiply(spectrum: Tensor, filters: Tensor) -> Tensor:
 
 
 def multiply_gradients(
-    grad: Tensor, spectrum: Tensor, filters: Tensor, needed: tuple[bool, bool]
+    grad: Tensor, spectrum: Tensor | None, filters: Tensor, needed: tuple[bool, bool]
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients to spectrum and filters from grad (N, C, S, H, W); those not needed are None.
 
-    grad * conj(filters) summed over S, and grad * conj(spectrum) summed over what shares a filter.
+    grad * conj(filters) summed over S, and grad * conj(spectrum) summed over what shares a filter. The spectrum may be
+    None where the filters' gradient is not needed.
     """
     grad = dense(grad)
-    results = [
-        torch.empty_like(x, memory_format=torch.contiguous_format) if wanted else None
-        for x, wanted in zip((spectrum, filters), needed, strict=True)
-    ]
-    programs, options = _layout(spectrum.shape, filters.shape)
-    outputs = [grad if x is None else x for x in results]  # the kernel does not touch those not needed
+    shape = torch.Size((*grad.shape[:2], 1, *grad.shape[3:]))
+    to_spectrum = grad.new_empty(shape) if needed[0] else None
+    to_filters = torch.empty_like(filters, memory_format=torch.contiguous_format) if needed[1] else None
+    programs, options = _layout(shape, filters.shape)
     options.update(TO_SPECTRUM=needed[0], TO_FILTERS=needed[1])
-    launch(_multiply_gradients, programs, grad, dense(spectrum), dense(filters), *outputs, **options)
-    return tuple(results)
+    others = [grad if x is None else dense(x) for x in (spectrum, filters)]  # what is not needed is not touched
+    outputs = [grad if x is None else x for x in (to_spectrum, to_filters)]
+    launch(_multiply_gradients, programs, grad, *others, *outputs, **options)
+    return to_spectrum, to_filters
 
 
 def _layout(spectrum: torch.Size, filters: torch.Size) -> tuple[int, dict[str, int]]:
