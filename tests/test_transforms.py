@@ -16,6 +16,7 @@ from converse_basicsr.ops.borders import PADDING_MODES, Margins, fill_border, fo
 from converse_basicsr.ops.depthwise import depthwise
 from converse_basicsr.ops.filtering import filter_signal
 from converse_basicsr.ops.inverse_filter import inverse_filter, inverse_filter_composite
+from converse_basicsr.ops.packing import pack, unpack
 from converse_basicsr.ops.transforms import Torus
 
 
@@ -75,6 +76,14 @@ def test_analyse_and_synthesise_are_transposes(packed, mode, size, margins):
     weight = 1 if packed else torus.multiplicity(other)
     left = (x_f.detach().conj() * other * weight).real.sum()
     torch.testing.assert_close(left, (y.detach() * y.grad).sum())
+
+
+def test_exchanged_pairs_are_conjugates_times_i():
+    y, margins = draw(4, 3, 5, 6), Margins(1, 2, 3, 0)
+    size = margins.around((5, 6))
+    z = pack(y, size, margins, "replicate", packed=True, exchanged=True)
+    torch.testing.assert_close(z, 1j * pack(y, size, margins, "replicate", packed=True).conj())
+    assert torch.equal(unpack(z, margins, packed=True, exchanged=True), y)
 
 
 @pytest.mark.parametrize("packed", [False, True])

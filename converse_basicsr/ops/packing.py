@@ -12,11 +12,11 @@ def pack(
 ) -> Tensor:
     """(N, ..., h, w), padded by mode to size (H, W): real (N, ..., H, W), or packed (N/2, ..., H, W).
 
-    exchanged: pairs as x2 + i*x1, where no kernels are.
+    exchanged: pairs as x2 + i*x1 (by plain torch: the kernels conjugate in registers and need it not).
     """
     if not (packed or any(margins)):
         return y
-    if kernels := fused(y):
+    if (kernels := fused(y)) and not exchanged:
         return kernels.pack(y, size, margins, mode, packed)
     if packed:
         real, imag = reversed(y.chunk(2)) if exchanged else y.chunk(2)
@@ -33,7 +33,7 @@ def unpack(z: Tensor, margins: Margins, packed: bool, exchanged: bool = False) -
     """(N or N/2, ..., H, W), margins cropped: real (N, ..., h, w)."""
     if not (packed or any(margins)):
         return z.contiguous()
-    if kernels := fused(z):
+    if (kernels := fused(z)) and not exchanged:
         return kernels.unpack(z, margins, packed)
     z = margins.crop(z)
     if not packed:

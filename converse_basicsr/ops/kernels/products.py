@@ -34,9 +34,9 @@ def multiply_gradients(
     to_filters = torch.empty_like(filters, memory_format=torch.contiguous_format) if needed[1] else None
     programs, options = _layout(shape, filters.shape)
     options.update(TO_SPECTRUM=needed[0], TO_FILTERS=needed[1])
-    others = [grad if x is None else dense(x) for x in (spectrum, filters)]  # what is not needed is not touched
-    outputs = [grad if x is None else x for x in (to_spectrum, to_filters)]
-    launch(_multiply_gradients, programs, grad, *others, *outputs, **options)
+    tensors = grad, spectrum, filters, to_spectrum, to_filters
+    pointers = [grad if x is None else dense(x) for x in tensors]  # what is None is not touched
+    launch(_multiply_gradients, programs, *pointers, **options)
     return to_spectrum, to_filters
 
 
