@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from converse_basicsr.layers import LayerNorm2d
-from converse_basicsr.layers.converse_block import normalised_pointwise
 from converse_basicsr.layers.layer_norm import normalise_channels
+from converse_basicsr.layers.normalised_pointwise import normalised_pointwise
 from converse_basicsr.layers.pointwise import PointwiseConv2d
 from converse_basicsr.ops.blockwise import outer_product
-from converse_basicsr.ops.borders import PADDING_MODES, Margins, fill_border, fold_border
+from converse_basicsr.ops.borders import PADDING_MODES, Margins, fold_border
 from converse_basicsr.ops.depthwise import depthwise
 from converse_basicsr.ops.filtering import filter_signal
 from converse_basicsr.ops.inverse_filter import inverse_filter, inverse_filter_composite
@@ -42,14 +42,14 @@ def test_margins_are_in_the_order_of_f_pad():
     assert margins.scaled(2) == Margins(left=2, right=4, top=6, bottom=8)
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("mode", PADDING_MODES)
 @pytest.mark.parametrize(("size", "margins"), PADDED)
-def test_fill_border_pads(mode, size, margins):
+def test_pack_pads(mode, size, margins, packed):
     x = draw(2, 3, *size)
-    padded = draw(2, 3, *margins.around(size))
-    margins.crop(padded).copy_(x)
-    fill_border(padded, margins, mode)
-    assert torch.equal(padded, F.pad(x, margins, mode))
+    padded = pack(x, margins.around(size), margins, mode, packed)
+    expected = F.pad(x, margins, mode)
+    assert torch.equal(padded, torch.complex(*expected.chunk(2)) if packed else expected)
 
 
 @pytest.mark.parametrize("mode", PADDING_MODES)
@@ -194,7 +194,7 @@ def test_normalised_pointwise_is_what_it_says_with_its_derivatives():
     parameters = (norm.weight, norm.bias, conv.weight, conv.bias)
     x = draw(2, 3, 2, 2).requires_grad_()
     upstream = draw(2, 4, 2, 2)
-    found, expected = normalised_pointwise(x, norm, conv), conv(norm(x))
+    found, expected = normalised_pointwise(x, norm, conv)[0], conv(norm(x))
     torch.testing.assert_close(found, expected)
     grads = [torch.autograd.grad(y, (x, *parameters), upstream, create_graph=True) for y in (found, expected)]
     for grad, other in zip(*grads, strict=True):
@@ -204,7 +204,7 @@ def test_normalised_pointwise_is_what_it_says_with_its_derivatives():
     seconds = (torch.autograd.grad(loss, (x, *parameters)) for loss in losses)
     for grad, other in zip(*seconds, strict=True):
         torch.testing.assert_close(grad, other)
-    assert torch.autograd.gradgradcheck(lambda x, *_: normalised_pointwise(x, norm, conv), (x, *parameters))
+    assert torch.autograd.gradgradcheck(lambda x, *_: normalised_pointwise(x, norm, conv)[0], (x, *parameters))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from .layer_norm import LayerNorm2d, normalise_channels
-from .pointwise import PointwiseConv2d, pointwise
+from .layer_norm import LayerNorm2d
+from .normalised_pointwise import normalised_pointwise
+from .pointwise import PointwiseConv2d, add_pointwise
 from .spatial import build_spatial_op
 
 BRANCH_SCALE = 0.1  # of the initial weights that end a branch
@@ -82,22 +83,11 @@ class ConverseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         norm, expand, act, mix, _, project = self.conv1
-        x = _add(x, project(act(mix(act(normalised_pointwise(x, norm, expand))))), self.alpha1)
+        branch, x = normalised_pointwise(x, norm, expand)
+        x = add_pointwise(x, act(mix(act(branch))), *scaled(project, self.alpha1))
         norm, expand, act, project = self.conv2
-        return _add(x, project(act(normalised_pointwise(x, norm, expand))), self.alpha2)
+        branch, x = normalised_pointwise(x, norm, expand)
+        return add_pointwise(x, act(branch), *scaled(project, self.alpha2))
 
-
-def normalised_pointwise(x: Tensor, norm: LayerNorm2d, conv: PointwiseConv2d) -> Tensor:
-    """conv(norm(x)), the scale and shift of the norm taken into the matrix: two passes over x less.
-
-    What is normalised has no mean over channels, so that of the matrix's rows is taken out: in the backward the norm
-    then need not take it from its gradient. Neither module is called, so hooks on them do not fire.
-    """
-    weight = conv.weight * norm.weight.view(1, -1, 1, 1)
-    bias = conv.bias + conv.weight.flatten(1) @ norm.bias
-    normal = normalise_channels(x, norm.eps, zero_mean_gradient=True)
-    return pointwise(normal, weight - weight.mean(1, keepdim=True), bias)
-
-
-def _add(x: Tensor, branch: Tensor, gain: Tensor | None) -> Tensor:
-    return x + branch if gain is None else torch.addcmul(x, branch, gain)
+def scaled(p, alpha):
+    return (p.weight, p.bias) if alpha is None else (p.weight * alpha.view(-1, 1, 1, 1), p.bias * alpha.flatten())

@@ -29,12 +29,12 @@ class _Filter(torch.autograd.Function):
     def forward(ctx, y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str):
         ctx.set_materialize_grads(False)
         ctx.options = torus, margins, mode
-        spectrum = torus.analyse(y, margins, mode).unsqueeze(-3)
+        spectrum = torus.to_spectrum(y, margins, mode).unsqueeze(-3)
         if not ctx.needs_input_grad[1]:
             ctx.save_for_backward(None, filters)
-            return torus.synthesise(_product(spectrum, filters, in_place=True), margins), None
+            return torus.to_signal(_product(spectrum, filters, in_place=True), margins), None
         ctx.save_for_backward(spectrum, filters)
-        return torus.synthesise(_product(spectrum, filters, in_place=False), margins), spectrum
+        return torus.to_signal(_product(spectrum, filters, in_place=False), margins), spectrum
 
     @staticmethod
     def backward(ctx, grad: Tensor | None, grad_spectrum: Tensor | None):

@@ -18,12 +18,13 @@ def pack(
         return y
     if (kernels := fused(y)) and not exchanged:
         return kernels.pack(y, size, margins, mode, packed)
+    create = y.new_zeros if mode == "constant" else y.new_empty
     if packed:
         real, imag = reversed(y.chunk(2)) if exchanged else y.chunk(2)
-        z = y.new_empty(*real.shape[:-2], *size, dtype=y.dtype.to_complex())
+        z = create(*real.shape[:-2], *size, dtype=y.dtype.to_complex())
         torch.complex(real, imag, out=margins.crop(z))
     else:
-        z = y.new_empty(*y.shape[:-2], *size)
+        z = create(*y.shape[:-2], *size)
         margins.crop(z).copy_(y)
     fill_border(z, margins, mode)
     return z

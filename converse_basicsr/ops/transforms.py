@@ -59,6 +59,17 @@ class Torus:
         """Spectra -> H*W times the signal (N, ..., h, w), what stands in the margins added to where it was taken."""
         return _Synthesise.apply(spectrum, self, margins, mode)
 
+    def to_spectrum(self, y: Tensor, margins: Margins, mode: str) -> Tensor:
+        """analyse, outside autograd."""
+        z = pack(y, self.size, margins, mode, self.packed)
+        return fft2(z) if self.packed else rfft2(z)
+
+    def to_signal(self, spectrum: Tensor, margins: Margins, mode: str = "constant") -> Tensor:
+        """transpose_of_analyse, outside autograd; with mode 'constant' that is synthesise."""
+        x = ifft2(spectrum) if self.packed else irfft2(spectrum, self.size)
+        fold_border(x, margins, mode)
+        return unpack(x, margins, self.packed)
+
     def stand_for_whole(self, spectrum: Tensor) -> Tensor:
         """A half spectrum made of ordinary tensors: its gradient counts the mirrored half too."""
         if self.packed or is_compiling():
@@ -92,8 +103,7 @@ class _Analyse(torch.autograd.Function):
     @staticmethod
     def forward(ctx, y: Tensor, torus: Torus, margins: Margins, mode: str) -> Tensor:
         ctx.options = torus, margins, mode
-        z = pack(y, torus.size, margins, mode, torus.packed)
-        return fft2(z) if torus.packed else rfft2(z)
+        return torus.to_spectrum(y, margins, mode)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
@@ -104,9 +114,7 @@ class _Synthesise(torch.autograd.Function):
     @staticmethod
     def forward(ctx, spectrum: Tensor, torus: Torus, margins: Margins, mode: str) -> Tensor:
         ctx.options = torus, margins, mode
-        x = ifft2(spectrum) if torus.packed else irfft2(spectrum, torus.size)
-        fold_border(x, margins, mode)
-        return unpack(x, margins, torus.packed)
+        return torus.to_signal(spectrum, margins, mode)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
