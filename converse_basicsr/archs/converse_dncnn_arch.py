@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
+from ..layers.pointwise import PointwiseConv2d
 from .identity_start import invert_pointwise
 
 
@@ -72,9 +73,9 @@ class ConverseDnCNN(nn.Module):
             fast_size=fast_size,
             spatial_op=spatial_op,
         )
-        self.m_head = nn.Sequential(nn.Conv2d(num_in_ch, num_feat, 1))
+        self.m_head = nn.Sequential(PointwiseConv2d(num_in_ch, num_feat))
         self.m_body = nn.Sequential(*[block() for _ in range(num_block)])
-        self.m_tail = nn.Sequential(nn.Conv2d(num_feat, num_out_ch, 1))
+        self.m_tail = nn.Sequential(PointwiseConv2d(num_feat, num_out_ch))
         invert_pointwise(self.m_head[0], self.m_tail[0])
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
+from ..layers.pointwise import PointwiseConv2d
 from ..layers.spatial import build_spatial_op
 from .upscaling import STAGES, check_upscaling
 
@@ -79,14 +80,14 @@ class ConverseSRResNet(nn.Module):
             "spatial_op": spatial_op,
         }
         block = partial(ConverseBlock, num_feat, kernel_size, padding, eps=eps, **shared)
-        self.conv_first = nn.Conv2d(num_in_ch, num_feat, 1)
+        self.conv_first = PointwiseConv2d(num_in_ch, num_feat)
         self.conv_body = nn.Sequential(*[block() for _ in range(num_block)])
         for i, factor in enumerate(STAGES[upscale], start=1):
             up = build_spatial_op(num_feat, factor, factor, padding=UP_PADDING, eps=up_eps, **shared)
             self.add_module(f"upconv{i}", block())
             self.add_module(f"up{i}", up)
         self.conv_hres = block()
-        self.conv_last = nn.Conv2d(num_feat, num_out_ch, 1, bias=False)
+        self.conv_last = PointwiseConv2d(num_feat, num_out_ch, bias=False)
         nn.init.zeros_(self.conv_last.weight)
 
     def forward(self, x: Tensor) -> Tensor:

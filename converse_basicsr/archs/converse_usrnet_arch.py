@@ -10,6 +10,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
 from ..layers.converse2d import check_flag
+from ..layers.pointwise import PointwiseConv2d
 from ..layers.spatial import check_spatial_op
 from ..ops import converse2d
 from ..ops.depthwise import depthwise
@@ -149,12 +150,12 @@ class ConverseUSRNet(nn.Module):
             spatial_op=spatial_op,
         )
         self.psf_size = psf_size
-        self.conv1 = nn.Conv2d(num_in_ch, num_feat, 1)
+        self.conv1 = PointwiseConv2d(num_in_ch, num_feat)
         self.kernelnet = KernelNet(psf_size, num_embed)
-        self.convs = nn.ModuleList([nn.Conv2d(num_embed, num_feat, 1) for _ in range(num_iterations)])
+        self.convs = nn.ModuleList([PointwiseConv2d(num_embed, num_feat) for _ in range(num_iterations)])
         self.d = DataStep(num_feat, data_eps, prior, learn_lam, spatial_op)
         self.p = Denoiser(block() for _ in range(num_block))
-        self.conv2 = nn.Conv2d(num_feat, num_out_ch, 1)
+        self.conv2 = PointwiseConv2d(num_feat, num_out_ch)
         start_at_delta(self.kernelnet, self.convs)
         invert_pointwise(self.conv1, self.conv2)
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers import ConverseBlock
+from ..layers.pointwise import PointwiseConv2d
 from .denoiser import Denoiser
 from .identity_start import invert_pointwise
 
@@ -76,9 +77,9 @@ class ConverseNet(nn.Module):
             spatial_op=spatial_op,
         )
         self.num_iterations = num_iterations
-        self.conv1 = nn.Conv2d(num_in_ch, num_feat, 1)
+        self.conv1 = PointwiseConv2d(num_in_ch, num_feat)
         self.p = Denoiser(block() for _ in range(num_block))
-        self.conv2 = nn.Conv2d(num_feat, num_out_ch, 1)
+        self.conv2 = PointwiseConv2d(num_feat, num_out_ch)
         invert_pointwise(self.conv1, self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -84,10 +84,14 @@ class ConverseBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         norm, expand, act, mix, _, project = self.conv1
         branch, x = normalised_pointwise(x, norm, expand)
-        x = add_pointwise(x, act(mix(act(branch))), *scaled(project, self.alpha1))
+        x = add_pointwise(x, act(mix(act(branch))), *_times(project, self.alpha1))
         norm, expand, act, project = self.conv2
         branch, x = normalised_pointwise(x, norm, expand)
-        return add_pointwise(x, act(branch), *scaled(project, self.alpha2))
+        return add_pointwise(x, act(branch), *_times(project, self.alpha2))
 
-def scaled(p, alpha):
-    return (p.weight, p.bias) if alpha is None else (p.weight * alpha.view(-1, 1, 1, 1), p.bias * alpha.flatten())
+
+def _times(conv: PointwiseConv2d, gain: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution whose result a gain per channel multiplies."""
+    if gain is None:
+        return conv.weight, conv.bias
+    return conv.weight * gain.view(-1, 1, 1, 1), conv.bias * gain.flatten()

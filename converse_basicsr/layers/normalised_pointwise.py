@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..ops.compiling import is_compiling
 from .layer_norm import LayerNorm2d, normalise, normalise_channels, normalise_gradient
-from .pointwise import PointwiseConv2d, multiply_channels, pointwise
+from .pointwise import PointwiseConv2d, has_cpu_form, multiply_channels, pointwise
 
 
 def normalised_pointwise(x: Tensor, norm: LayerNorm2d, conv: PointwiseConv2d) -> tuple[Tensor, Tensor]:
@@ -14,7 +13,7 @@ def normalised_pointwise(x: Tensor, norm: LayerNorm2d, conv: PointwiseConv2d) ->
     Scale and shift of the norm are taken into the matrix: two passes over x less. Neither module is called, so hooks on
     them do not fire. On a CPU it is one step of autograd, in which the gradients of the branch and of x meet.
     """
-    if x.device.type == "cpu" and not is_compiling() and not torch.is_autocast_enabled("cpu"):
+    if has_cpu_form(x):
         return _NormalisedPointwise.apply(x, norm.weight, norm.bias, conv.weight, conv.bias, norm.eps)[:2]
     weight = conv.weight * norm.weight.view(1, -1, 1, 1)
     bias = conv.bias + conv.weight.flatten(1) @ norm.bias

@@ -71,7 +71,7 @@ def _repeat_edges(x: Tensor, margins: Margins) -> Tensor:
 
 
 def fill_border(x: Tensor, margins: Margins, mode: str) -> None:
-    """Set the outer samples of x (..., H, W), contiguous, from its interior, as padding does ('constant': not at all)."""
+    """Set the outer samples of x (..., H, W), contiguous, from its interior; 'constant' leaves them."""
     left, right, top, bottom = margins
     if any(margins) and mode != "constant":
         _fill(x[..., left : x.shape[-1] - right].mT, top, bottom, mode)
@@ -79,7 +79,7 @@ def fill_border(x: Tensor, margins: Margins, mode: str) -> None:
 
 
 def fold_border(x: Tensor, margins: Margins, mode: str) -> None:
-    """The transpose of fill_border: add the outer samples of x (..., H, W), contiguous, to those they were taken from."""
+    """The transpose of fill_border: add the outer samples of x to those they were taken from."""
     left, right, top, bottom = margins
     if any(margins) and mode != "constant":
         _fold(x, left, right, mode)
