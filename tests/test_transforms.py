@@ -5,12 +5,8 @@ from itertools import product
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from converse_basicsr.layers import LayerNorm2d
 from converse_basicsr.layers.layer_norm import normalise_channels
-from converse_basicsr.layers.normalised_pointwise import normalised_pointwise
-from converse_basicsr.layers.pointwise import PointwiseConv2d
 from converse_basicsr.ops.blockwise import outer_product
 from converse_basicsr.ops.borders import PADDING_MODES, Margins, fold_border
 from converse_basicsr.ops.depthwise import depthwise
@@ -185,26 +181,6 @@ def test_normalise_channels_has_right_second_derivatives():
     x = draw(2, 3, 2, 2).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: normalise_channels(x, 1e-2), x)
     assert torch.autograd.gradgradcheck(lambda x: normalise_channels(x, 1e-2), x)
-
-
-def test_normalised_pointwise_is_what_it_says_with_its_derivatives():
-    norm, conv = LayerNorm2d(3, eps=1e-2).double(), PointwiseConv2d(3, 4).double()
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    parameters = (norm.weight, norm.bias, conv.weight, conv.bias)
-    x = draw(2, 3, 2, 2).requires_grad_()
-    upstream = draw(2, 4, 2, 2)
-    found, expected = normalised_pointwise(x, norm, conv)[0], conv(norm(x))
-    torch.testing.assert_close(found, expected)
-    grads = [torch.autograd.grad(y, (x, *parameters), upstream, create_graph=True) for y in (found, expected)]
-    for grad, other in zip(*grads, strict=True):
-        torch.testing.assert_close(grad, other)
-    losses = [found.cos().sum(), expected.cos().sum()]
-    losses = [loss + sum(grad.square().sum() for grad in each) for loss, each in zip(losses, grads, strict=True)]
-    seconds = (torch.autograd.grad(loss, (x, *parameters)) for loss in losses)
-    for grad, other in zip(*seconds, strict=True):
-        torch.testing.assert_close(grad, other)
-    assert torch.autograd.gradgradcheck(lambda x, *_: normalised_pointwise(x, norm, conv)[0], (x, *parameters))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -1,0 +1,121 @@
+"""The steps in which a ConverseBlock takes its branches, held against the modules called one after the other."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from converse_basicsr import ConverseBlock
+from converse_basicsr.layers import LayerNorm2d
+from converse_basicsr.layers.normalised_pointwise import normalised_pointwise
+from converse_basicsr.layers.pointwise import PointwiseConv2d
+
+
+def build(**options):
+    torch.manual_seed(0)
+    block = ConverseBlock(3, kernel_size=3, **options).double()
+    for parameter in block.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return block
+
+
+def draw(*size):
+    return torch.randn(*size, dtype=torch.float64)
+
+
+def norm_by_torch(norm, x):
+    return F.layer_norm(x.movedim(1, -1), norm.weight.shape, norm.weight, norm.bias, norm.eps).movedim(-1, 1)
+
+
+def module_by_module(block, x):
+    for (norm, *others), gain in ((block.conv1, block.alpha1), (block.conv2, block.alpha2)):
+        branch = norm_by_torch(norm, x)
+        for module in others:
+            branch = F.conv2d(branch, module.weight, module.bias) if isinstance(module, nn.Conv2d) else module(branch)
+        x = x + (branch if gain is None else gain * branch)
+    return x
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("options", [{}, {"residual_gain": True}, {"spatial_op": "conv_transpose"}], ids=str)
+def test_block_is_its_modules_with_all_gradients(options, batch):
+    block = build(**options)
+    x = draw(batch, 3, 5, 4).requires_grad_()
+    upstream = draw(batch, 3, 5, 4)
+    found, expected = block(x), module_by_module(block, x)
+    torch.testing.assert_close(found, expected)
+    inputs = (x, *block.parameters())
+    for grad, other in zip(*(torch.autograd.grad(y, inputs, upstream) for y in (found, expected)), strict=True):
+        torch.testing.assert_close(grad, other)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_block_with_frozen_parameters_or_input(frozen):
+    block = build().requires_grad_(not frozen)
+    x = draw(2, 3, 5, 4).requires_grad_(frozen)
+    inputs = (x,) if frozen else tuple(block.parameters())
+    grads = (torch.autograd.grad(f(x).sin().sum(), inputs) for f in (block, lambda x: module_by_module(block, x)))
+    for grad, other in zip(*grads, strict=True):
+        torch.testing.assert_close(grad, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_block_in_half_precision(dtype):
+    block = build().float()
+    x = torch.randn(2, 3, 5, 4)
+    expected = block(x)
+    torch.testing.assert_close(block.to(dtype)(x.to(dtype)).float(), expected, rtol=0.05, atol=0.2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_block_learns_under_autocast(dtype):
+    block = build(residual_gain=True).float()
+    x = torch.randn(2, 3, 5, 4, requires_grad=True)
+    (expected,) = torch.autograd.grad(block(x).sum(), x)
+    with torch.autocast("cpu", dtype):
+        y = block(x)
+    y.float().sum().backward()
+    torch.testing.assert_close(x.grad, expected, rtol=0.1, atol=0.5)
+    assert all(parameter.grad.abs().sum() > 0 for parameter in block.parameters())
+
+
+def begin():
+    """A norm, a convolution, their parameters and an input."""
+    torch.manual_seed(0)
+    norm, conv = LayerNorm2d(3, eps=1e-2).double(), PointwiseConv2d(3, 4).double()
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    return norm, conv, (draw(2, 3, 2, 2).requires_grad_(), norm.weight, norm.bias, conv.weight, conv.bias)
+
+
+def loss_of_both(out, x):
+    """Of a branch's beginning and of what is handed on."""
+    return (out.sin().sum(1) * x.cos().sum(1)).sum()
+
+
+def test_normalised_pointwise_is_what_it_says_with_its_derivatives():
+    norm, conv, inputs = begin()
+    x = inputs[0]
+    pairs = [normalised_pointwise(x, norm, conv), (conv(norm_by_torch(norm, x)), x)]
+    for found, expected in zip(*pairs, strict=True):
+        torch.testing.assert_close(found, expected)
+    losses = [loss_of_both(*pair) for pair in pairs]
+    grads = [torch.autograd.grad(loss, inputs, create_graph=True) for loss in losses]
+    for grad, other in zip(*grads, strict=True):
+        torch.testing.assert_close(grad, other)
+    losses = [loss + sum(grad.square().sum() for grad in each) for loss, each in zip(losses, grads, strict=True)]
+    for grad, other in zip(*(torch.autograd.grad(loss, inputs) for loss in losses), strict=True):
+        torch.testing.assert_close(grad, other)
+
+
+def test_normalised_pointwise_second_derivatives():
+    norm, conv, inputs = begin()
+    assert torch.autograd.gradgradcheck(lambda x, *_: loss_of_both(*normalised_pointwise(x, norm, conv)), inputs)
+
+
+@pytest.mark.parametrize("used", [0, 1])
+def test_normalised_pointwise_with_one_result_unused(used):
+    norm, conv, (x, *_) = begin()
+    expected = (conv(norm_by_torch(norm, x)), x)[used]
+    grads = (torch.autograd.grad(y.cos().sum(), x)[0] for y in (normalised_pointwise(x, norm, conv)[used], expected))
+    torch.testing.assert_close(*grads)
