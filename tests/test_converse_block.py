@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import prune
 
 from converse_basicsr import ConverseBlock
 from converse_basicsr.layers import LayerNorm2d
@@ -57,6 +58,42 @@ def test_block_with_frozen_parameters_or_input(frozen):
     grads = (torch.autograd.grad(f(x).sin().sum(), inputs) for f in (block, lambda x: module_by_module(block, x)))
     for grad, other in zip(*grads, strict=True):
         torch.testing.assert_close(grad, other)
+
+
+def test_hooks_on_every_module_fire():
+    block, called = build(), []
+    modules = [module for branch in (block.conv1, block.conv2) for module in branch]
+    for module in modules:
+        module.register_forward_hook(lambda module, *_: called.append(module))
+    x = draw(2, 3, 5, 4)
+    torch.testing.assert_close(block(x), module_by_module(build(), x))
+    assert {id(module) for module in called} == {id(module) for module in modules}
+
+
+@pytest.mark.parametrize("branch", ["conv1", "conv2"])
+@pytest.mark.parametrize("position", [1, -1])
+def test_a_pruned_convolution_learns(branch, position):
+    block = build()
+    conv = getattr(block, branch)[position]
+    prune.l1_unstructured(conv, "weight", 0.5)
+    optimiser = torch.optim.SGD([conv.weight_orig], 0.1)
+    x, before = draw(2, 3, 5, 4), conv.weight.clone()
+    for _ in range(2):
+        optimiser.zero_grad()
+        block(x).square().mean().backward()
+        optimiser.step()
+    block(x)
+    assert torch.equal(conv.weight == 0, before == 0)
+    assert not torch.equal(conv.weight, before)
+
+
+def test_a_convolution_of_another_class_is_called():
+    block = build()
+    block.conv2[-1] = nn.Conv2d(6, 3, 1).double()
+    block.conv2[1] = nn.Sequential(nn.Conv2d(3, 6, 1, bias=False)).double()
+    x = draw(2, 3, 5, 4)
+    middle = x + block.conv1(x)
+    torch.testing.assert_close(block(x), middle + block.conv2(middle))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

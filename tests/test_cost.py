@@ -103,7 +103,7 @@ def test_a_batched_right_matrix_counts_whole():
 def test_a_whole_network():
     network = ARCH_REGISTRY.get("ConverseDnCNN")(num_feat=4, num_block=2, kernel_size=3)
     pixels, points, bins = 7 * 6, 11 * 10, 11 * 6
-    norm = 4 * 4 * pixels + 8 * 4  # 4 a value, and its shift taken into the 1x1 convolution
+    norm = 4 * 4 * pixels  # 4 a value
     block = 2 * norm + 4 * 4 * 8 * pixels
     spectral = 8 * (fft_pair(points, False) + 4 * bins)
     flops, with_fft, activations = counts(network, torch.rand(1, 1, 7, 6))

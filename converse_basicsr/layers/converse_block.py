@@ -82,16 +82,9 @@ class ConverseBlock(nn.Module):
         self.alpha2 = nn.Parameter(torch.zeros(1, num_feat, 1, 1)) if residual_gain else None
 
     def forward(self, x: Tensor) -> Tensor:
-        norm, expand, act, mix, _, project = self.conv1
+        norm, expand, act, mix, act_mixed, project = self.conv1
         branch, x = normalised_pointwise(x, norm, expand)
-        x = add_pointwise(x, act(mix(act(branch))), *_times(project, self.alpha1))
+        x = add_pointwise(x, act_mixed(mix(act(branch))), project, self.alpha1)
         norm, expand, act, project = self.conv2
         branch, x = normalised_pointwise(x, norm, expand)
-        return add_pointwise(x, act(branch), *_times(project, self.alpha2))
-
-
-def _times(conv: PointwiseConv2d, gain: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a convolution whose result a gain per channel multiplies."""
-    if gain is None:
-        return conv.weight, conv.bias
-    return conv.weight * gain.view(-1, 1, 1, 1), conv.bias * gain.flatten()
+        return add_pointwise(x, act(branch), project, self.alpha2)

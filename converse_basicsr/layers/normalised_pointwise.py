@@ -3,16 +3,19 @@
 import torch
 from torch import Tensor
 
+from .inlining import has_cpu_form, is_plain
 from .layer_norm import LayerNorm2d, normalise, normalise_channels, normalise_gradient
-from .pointwise import PointwiseConv2d, has_cpu_form, multiply_channels, pointwise
+from .pointwise import PointwiseConv2d, multiply_channels, pointwise
 
 
 def normalised_pointwise(x: Tensor, norm: LayerNorm2d, conv: PointwiseConv2d) -> tuple[Tensor, Tensor]:
     """conv(norm(x)), and x itself, for the branch to be added to.
 
-    Scale and shift of the norm are taken into the matrix: two passes over x less. Neither module is called, so hooks on
-    them do not fire. On a CPU it is one step of autograd, in which the gradients of the branch and of x meet.
+    Scale and shift of the norm are taken into the matrix: two passes over x less. On a CPU it is one step of autograd,
+    in which the gradients of the branch and of x meet.
     """
+    if not is_plain(norm, conv):
+        return conv(norm(x)), x
     if has_cpu_form(x):
         return _NormalisedPointwise.apply(x, norm.weight, norm.bias, conv.weight, conv.bias, norm.eps)[:2]
     weight = conv.weight * norm.weight.view(1, -1, 1, 1)
