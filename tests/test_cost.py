@@ -109,7 +109,7 @@ def test_a_whole_network():
     flops, with_fft, activations = counts(network, torch.rand(1, 1, 7, 6))
     assert flops == 2 * block + 2 * 4 * pixels
     assert with_fft - flops == pytest.approx(2 * spectral)
-    assert activations == 2 * (2 * (8 + 4) * pixels + 2 * 8 + 8 * (2 * bins + points)) + (4 + 1) * pixels
+    assert activations == 2 * (2 * (8 + 4) * pixels + 8 * (2 * bins + points)) + (4 + 1) * pixels
 
 
 def test_counts_do_not_depend_on_the_mode_or_on_what_was_kept_and_leave_the_network_alone():
