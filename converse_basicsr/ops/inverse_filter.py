@@ -74,7 +74,7 @@ class _InverseFilter(torch.autograd.Function):
         elementwise = kernels.inverse_filter_gradients if kernels else _inverse_filter_gradients
         grad_bank, grad_shift, grad_floor = elementwise(grad, bank, *_weights(lam, torus, prior))
         rows, cols = _dft_matrices(*psf.shape[-2:], torus, psf.dtype, psf.device)
-        grad_bank = grad_bank.view(-1, *rows.shape[:1], torus.columns)
+        grad_bank = grad_bank.view(-1, len(rows), torus.columns)
         grad_taps = torch.bmm(rows.mT.expand(len(grad_bank), -1, -1), grad_bank)
         grad_psf = torch.mm(grad_taps.view(-1, len(cols)), cols).view(*grad.shape[:2], *psf.shape[-2:])
         grad_lam = grad_floor * torus.cells**2
@@ -87,7 +87,7 @@ def _transform(psf: Tensor, torus: Torus) -> Tensor:
     """B with its real and imaginary part apart: (N or 1, C or 1, 2, H, columns)."""
     rows, cols = _dft_matrices(*psf.shape[-2:], torus, psf.dtype, psf.device)
     taps = torch.mm(psf.reshape(-1, psf.shape[-1]), cols.mT).view(-1, rows.shape[1], torus.columns)
-    return torch.bmm(rows.expand(len(taps), -1, -1), taps).view(*psf.shape[:2], 2, *torus.size[:1], torus.columns)
+    return torch.bmm(rows.expand(len(taps), -1, -1), taps).view(*psf.shape[:2], 2, -1, torus.columns)
 
 
 def _weights(lam: Tensor, torus: Torus, prior: str) -> tuple[Tensor, Tensor]:
