@@ -218,7 +218,7 @@ def _resume_anywhere() -> None:
     import basicsr.train
     from basicsr.utils import check_resume
 
-    from .checkpoint import latest_state, load_file
+    from .files.checkpoint import latest_state, load_file
 
     def load_resume_state(opt):
         if opt["auto_resume"]:
@@ -239,7 +239,7 @@ def _checkpoint_levels() -> None:
     from basicsr.models.base_model import BaseModel
     from basicsr.utils import get_root_logger
 
-    from .checkpoint import load_file, select_state_dict
+    from .files.checkpoint import load_file, select_state_dict
 
     def load_network(self, net, load_path, strict=True, param_key="params"):
         net = self.get_bare_model(net)
@@ -255,7 +255,7 @@ def _atomic_save() -> None:
     from basicsr.models.base_model import BaseModel
     from basicsr.utils.dist_util import master_only
 
-    from .checkpoint import save_file
+    from .files.checkpoint import save_file
 
     @master_only
     def save_network(self, net, net_label, current_iter, param_key="params"):

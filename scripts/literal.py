@@ -5,7 +5,7 @@ import copy
 from torch import Tensor, nn
 
 from converse_basicsr import Converse2D, converse2d_reference
-from converse_basicsr.archs.converse_usrnet_arch import DataStep
+from converse_basicsr.networks.converse_usrnet import DataStep
 from converse_basicsr.ops.borders import pad
 
 

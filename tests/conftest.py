@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from converse_basicsr.assets import assets_folder
 from converse_basicsr.compat import load_basicsr
+from converse_basicsr.files.assets import assets_folder
 
 load_basicsr()  # the tests may import basicsr in any order after this
 

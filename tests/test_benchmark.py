@@ -28,9 +28,9 @@ from converse_basicsr.benchmark.folder import lock_file, locked, note_process
 from converse_basicsr.benchmark.schedule import scale_recipe
 from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
 from converse_basicsr.cli import main
-from converse_basicsr.conditioning import pad_to_window, restore, takes_kernel
 from converse_basicsr.errors import UserError
-from converse_basicsr.journal import Journal, read_entries
+from converse_basicsr.files.journal import Journal, read_entries
+from converse_basicsr.inference.calling import pad_to_window, restore, takes_kernel
 from converse_basicsr.models.restoration_model import RestorationModel
 from converse_basicsr.models.windowed_model import WindowedRestorationModel
 from converse_basicsr.preparation import demo

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from converse_basicsr import checkpoint
-from converse_basicsr.checkpoint import latest_state, load_file, save_file, select_state_dict
 from converse_basicsr.errors import UserError
+from converse_basicsr.files import checkpoint
+from converse_basicsr.files.checkpoint import latest_state, load_file, save_file, select_state_dict
 
 BARE = {"a.weight": torch.ones(2), "b": torch.zeros(1)}
 EMA = {"a.weight": torch.full((2,), 3.0), "b": torch.zeros(1)}

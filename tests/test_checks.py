@@ -123,7 +123,7 @@ def test_processes_share_the_images():
 
 
 def test_what_no_check_foresaw_is_still_one_line(monkeypatch):
-    monkeypatch.setattr("converse_basicsr.checks.run.check_training", lambda *args: [][0])
+    monkeypatch.setattr("converse_basicsr.checks.run_options.check_training", lambda *args: [][0])
     with pytest.raises(UserError, match="the options cannot be used: IndexError: list index out of range"):
         check_run(options(), is_train=True)
 

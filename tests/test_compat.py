@@ -10,7 +10,7 @@ import torch
 from tiny import options, write_options
 
 from converse_basicsr import compat
-from converse_basicsr.checkpoint import load_file
+from converse_basicsr.files.checkpoint import load_file
 
 import basicsr.train
 from basicsr.models.base_model import BaseModel

@@ -6,8 +6,8 @@ import torch
 from tiny import options, write_images
 
 import converse_basicsr.archs  # noqa: F401 (registers)
-from converse_basicsr.panel import edges, strongest_window
-from converse_basicsr.report import report
+from converse_basicsr.evaluation.figure import edges, strongest_window
+from converse_basicsr.evaluation.report import report
 
 from basicsr.archs import build_network
 from basicsr.metrics import calculate_psnr

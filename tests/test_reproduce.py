@@ -14,10 +14,10 @@ import converse_basicsr.metrics
 import converse_basicsr.models  # noqa: F401 (register)
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
-from converse_basicsr.reproduce import evaluation
+from converse_basicsr.reproduce import measurement
 from converse_basicsr.reproduce.places import Places
 from converse_basicsr.reproduce.protocols import PROTOCOLS, choose
-from converse_basicsr.reproduce.run import reproduce
+from converse_basicsr.reproduce.reproduction import reproduce
 
 from basicsr.archs import build_network
 
@@ -43,13 +43,13 @@ def small(tmp_path, monkeypatch):
         torch.manual_seed(0)
         state_dict = build_network({"type": network, **section}).state_dict()
         torch.save(state_dict, tmp_path / "weights" / files[network])
-    build_model = evaluation.build_model
+    build_model = measurement.build_model
 
     def build_small(opt):
         network = {**opt["network_g"], **sections[opt["network_g"]["type"]]}
         return build_model({**opt, "num_gpu": 0, "network_g": network})
 
-    monkeypatch.setattr(evaluation, "build_model", build_small)
+    monkeypatch.setattr(measurement, "build_model", build_small)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -78,7 +78,7 @@ def test_tables_pictures_and_what_is_left_out(small, capsys):
 
 
 def test_a_broken_off_run_goes_on(small, monkeypatch, capsys):
-    measure, calls = evaluation.measure, []
+    measure, calls = measurement.measure, []
 
     def measure_two(*arguments):
         calls.append(arguments[1]["lq_path"])
@@ -86,7 +86,7 @@ def test_a_broken_off_run_goes_on(small, monkeypatch, capsys):
             raise KeyboardInterrupt
         return measure(*arguments)
 
-    monkeypatch.setattr(evaluation, "measure", measure_two)
+    monkeypatch.setattr(measurement, "measure", measure_two)
     run(small, "sr", code=130)
     assert "every finished image is kept" in capsys.readouterr().err
     results = run(small, "sr")

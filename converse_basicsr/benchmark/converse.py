@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from ..archs.converse_usrnet_arch import DataStep
 from ..layers import Converse2D
+from ..networks.converse_usrnet import DataStep
 
 
 def holds_converse(network: nn.Module) -> bool:

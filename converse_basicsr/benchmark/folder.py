@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from ..atomic import write_text
 from ..errors import UserError
+from ..files.atomic import write_text
 from .spec import Benchmark
 
 OPTIONS = "benchmark.yml"  # the options that the results belong to

@@ -5,7 +5,7 @@ import math
 import time
 from pathlib import Path
 
-from ..atomic import write_text
+from ..files.atomic import write_text
 from .spec import Benchmark, Entrant
 
 RESULTS = "results.json"

@@ -10,14 +10,14 @@ from tqdm import tqdm
 from basicsr.archs import build_network
 
 from ..checks.models import window_size
-from ..conditioning import pad_to_window, takes_kernel
 from ..errors import UserError
-from ..evaluation import quietly, validation_set
-from ..journal import curve, read_entries
+from ..evaluation.measure import quietly, validation_set
+from ..files.journal import curve, read_entries
+from ..inference.calling import pad_to_window, takes_kernel
 from ..preparation.demo import build_demo_if_asked_for
 from .converse import holds_converse
 from .environment import environment
-from .evaluation import measure_baseline, measure_run
+from .final_metrics import measure_baseline, measure_run
 from .folder import locked, prepare_folder
 from .results import Results, not_a_number
 from .spec import Benchmark, Entrant, check_benchmark

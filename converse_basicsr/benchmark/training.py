@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ..journal import JOURNAL, read_entries
+from ..files.journal import JOURNAL, read_entries
 from .folder import note_process
 
 POLL = 1.0  # seconds from one look at the journal to the next

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..checkpoint import load_file, select_state_dict
-from ..conditioning import restore, takes_kernel
 from ..errors import UserError
+from ..files.checkpoint import load_file, select_state_dict
+from ..inference.calling import restore, takes_kernel
 from .types import check_options, check_type
 
 _SHOWN = 3

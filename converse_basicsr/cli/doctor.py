@@ -91,7 +91,7 @@ def _hardware() -> list[tuple[str, str]]:
 
 
 def _data(problems: list[str]) -> list[tuple[str, str]]:
-    from ..assets import assets_folder
+    from ..files.assets import assets_folder
 
     found = assets_folder()
     return [

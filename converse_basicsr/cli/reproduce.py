@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..reproduce.places import find_places
-    from ..reproduce.run import reproduce
+    from ..reproduce.reproduction import reproduce
 
     if args.limit is not None and args.limit < 1:
         raise UserError(f"--limit: must be 1 or more, got {args.limit}")

@@ -1,7 +1,7 @@
-"""Data sets, registered with BasicSR: every ``*_dataset.py`` here."""
+"""Data sets. Importing this package registers them with BasicSR."""
 
 from ..compat import load_basicsr
-from ..registration import import_modules
 
 load_basicsr()
-import_modules(__name__, __path__, "_dataset")
+
+from . import degraded_dataset, ground_truth_dataset  # noqa: E402, F401 (registers)

@@ -12,7 +12,7 @@ from basicsr.utils import FileClient
 from basicsr.utils.registry import DATASET_REGISTRY
 
 from ..errors import UserError
-from ..image_folder import images_in, listed
+from ..files.image_folder import images_in, listed
 from .decoding import COLORS, decode_image
 
 LOADER_KEYS = (

@@ -1,7 +1,7 @@
-"""Metrics, registered with BasicSR: every ``*_metric.py`` here."""
+"""Metrics. Importing this package registers them with BasicSR."""
 
 from ..compat import load_basicsr
-from ..registration import import_modules
 
 load_basicsr()
-import_modules(__name__, __path__, "_metric")
+
+from . import rounded_y_metric  # noqa: E402, F401 (registers)

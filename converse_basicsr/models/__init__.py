@@ -1,7 +1,7 @@
-"""Models, registered with BasicSR: every ``*_model.py`` here."""
+"""Models. Importing this package registers them with BasicSR."""
 
 from ..compat import load_basicsr
-from ..registration import import_modules
 
 load_basicsr()
-import_modules(__name__, __path__, "_model")
+
+from . import restoration_model, windowed_model  # noqa: E402, F401 (registers)

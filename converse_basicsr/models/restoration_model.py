@@ -9,11 +9,11 @@ from torch import Tensor
 from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
-from ..conditioning import restore, takes_kernel
 from ..degradations import build_degradation
 from ..errors import UserError
+from ..files.journal import JOURNAL, Journal
 from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
-from ..journal import JOURNAL, Journal
+from ..inference.calling import restore, takes_kernel
 
 
 @MODEL_REGISTRY.register()

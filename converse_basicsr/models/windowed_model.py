@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from basicsr.utils.registry import MODEL_REGISTRY
 
-from ..conditioning import restore
+from ..inference.calling import restore
 from .restoration_model import RestorationModel
 
 

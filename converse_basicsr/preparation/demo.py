@@ -10,7 +10,7 @@ from tqdm import tqdm
 from basicsr.data.transforms import mod_crop
 
 from ..errors import UserError
-from ..image_folder import listed
+from ..files.image_folder import listed
 from .bicubic import reduce_bicubic
 from .staging import staged
 from .sub_images import sub_images

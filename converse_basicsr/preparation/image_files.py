@@ -10,7 +10,7 @@ import cv2
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError
-from ..image_folder import images_in, listed
+from ..files.image_folder import images_in, listed
 
 
 @dataclass(frozen=True)

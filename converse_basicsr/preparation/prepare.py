@@ -13,7 +13,7 @@ import lmdb
 from tqdm import tqdm
 
 from ..errors import UserError
-from ..image_folder import listed
+from ..files.image_folder import listed
 from .image_files import ImageFile, find_images, read_size
 from .recipe import Recipe
 from .staging import staged

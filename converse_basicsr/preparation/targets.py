@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..image_folder import listed
+from ..files.image_folder import listed
 from .writing import LMDB_FILES
 
 

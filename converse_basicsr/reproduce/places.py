@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..assets import assets_folder
 from ..errors import UserError
-from ..image_folder import images_in, listed
+from ..files.assets import assets_folder
+from ..files.image_folder import images_in, listed
 from .protocols import BLUR_KERNELS, SETS, WEIGHTS, Protocol
 
 DEFAULT_WEIGHTS = Path("experiments/pretrained_models")

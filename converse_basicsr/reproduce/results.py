@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import write_text
+from ..files.atomic import write_text
 from .protocols import SETS, Protocol
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ...atomic import write_text
+from ...files.atomic import write_text
 from .html import report_page
 from .markdown import results_markdown
 from .panels import draw_comparison, find_comparisons

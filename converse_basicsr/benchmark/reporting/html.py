@@ -9,7 +9,7 @@ from string import Template
 
 from PIL import Image
 
-from ... import panel
+from ...evaluation import figure
 from . import wording
 from .notes import facts, legend, unfinished_lines
 from .panels import AMPLIFY, Comparison, View
@@ -172,7 +172,7 @@ def _for_slider(views: list[View]) -> list[View]:
 
 
 def _reduced(view: View) -> Image.Image:
-    image = panel.to_pil(view.image)
+    image = figure.to_pil(view.image)
     image.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
     return image
 

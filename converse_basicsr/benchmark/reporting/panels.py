@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ... import panel
+from ...evaluation import figure
 from . import wording
 from .standings import Standing, Standings, image_value
 
@@ -43,13 +43,13 @@ class Comparison:
         return self.views[-1].image
 
     def crop(self, view: View) -> Image.Image:
-        return panel.crop(view.image, self.window, self.truth.shape[0])
+        return figure.crop(view.image, self.window, self.truth.shape[0])
 
     def error(self, view: View) -> Image.Image:
         """The window of |view - ground truth|, mean over colours, AMPLIFY times as bright, black where equal."""
         error = np.abs(view.image.astype(np.float32) - self.truth).mean(-1)
         error = (AMPLIFY * error).clip(0, 255).round().astype(np.uint8)
-        return panel.crop(error, self.window, error.shape[0])
+        return figure.crop(error, self.window, error.shape[0])
 
 
 def find_comparisons(standings: Standings) -> list[Comparison]:
@@ -69,13 +69,13 @@ def draw_comparison(comparison: Comparison, folder: Path) -> Path:
         blank = ("", Image.new("RGB", (side, side), "white"))
         error = (f"error x {AMPLIFY}", _enlarged(comparison.error(view), side)) if view.has_error else blank
         errors.append(error)
-    details = panel.stack([panel.line_of_tiles(crops), panel.line_of_tiles(errors)])
-    height = details.height - panel.LABEL - panel.GAP
-    whole = panel.outline(comparison.truth, comparison.window)
+    details = figure.stack([figure.line_of_tiles(crops), figure.line_of_tiles(errors)])
+    height = details.height - figure.LABEL - figure.GAP
+    whole = figure.outline(comparison.truth, comparison.window)
     whole = whole.resize((round(whole.width * height / whole.height), height), Image.Resampling.LANCZOS)
-    picture = panel.beside([panel.line_of_tiles([(comparison.name, whole)]), details])
+    picture = figure.beside([figure.line_of_tiles([(comparison.name, whole)]), details])
     path = folder / f"comparison_{_file_name(comparison.dataset)}_{_file_name(comparison.name)}.png"
-    panel.save_picture(picture, path)
+    figure.save_picture(picture, path)
     return path
 
 
@@ -98,13 +98,13 @@ def _comparison(standings: Standings, dataset: str, name: str) -> Comparison | N
         views.append(View(standings.baseline_name, detail, None, images["baseline"], True))
     views += [*restored, View("ground truth", "", None, images["gt"], False)]
     side = min(CROP, *shape[:2])
-    return Comparison(dataset, name, views, (*panel.strongest_window(_interest(restored, images["gt"]), side), side))
+    return Comparison(dataset, name, views, (*figure.strongest_window(_interest(restored, images["gt"]), side), side))
 
 
 def _interest(restored: list[View], truth: np.ndarray) -> np.ndarray:
     """Where the entrants differ; the edges of the ground truth if there is only one, or they are all equal."""
     variance = np.stack([view.image for view in restored]).astype(np.float32).var(0).mean(-1)
-    return variance if variance.any() else panel.edges(truth)
+    return variance if variance.any() else figure.edges(truth)
 
 
 def _restored(standings: Standings, entrant: Standing, dataset: str, name: str) -> View | None:

@@ -1,31 +1,30 @@
-"""Converse-DnCNN: Gaussian denoising."""
+"""ConverseNet: blind deblurring."""
 
 from functools import partial
 
 from torch import Tensor, nn
 
-from basicsr.utils.registry import ARCH_REGISTRY
-
 from ..layers import ConverseBlock
 from ..layers.pointwise import PointwiseConv2d
+from .denoiser import Denoiser
 from .identity_start import invert_pointwise
 
 
-@ARCH_REGISTRY.register()
-class ConverseDnCNN(nn.Module):
-    """Converse blocks between two 1x1 convolutions, without a global skip.
+class ConverseNet(nn.Module):
+    """The same Converse blocks applied several times between two 1x1 convolutions.
 
     The last convolution starts as the inverse of the first, so that an untrained network gives nearly its input.
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
-    defaults are the published network (sigma 25, grayscale).
+    defaults are the published network.
 
     Args:
-        num_in_ch (int): Channels of the input. Default: 1.
-        num_out_ch (int): Channels of the output. Default: 1.
+        num_in_ch (int): Channels of the input. Default: 3.
+        num_out_ch (int): Channels of the output. Default: 3.
         num_feat (int): Channels of the features. Default: 64.
-        num_block (int): Number of blocks. Default: 20.
-        kernel_size (int): k of the k x k psfs. Default: 7.
+        num_block (int): Number of blocks. Default: 7.
+        num_iterations (int): How often the blocks are applied, with shared weights. Default: 5.
+        kernel_size (int): k of the k x k psfs. Default: 3.
         padding (int | None): Padding of Converse2D; None means k - 1. Default: None.
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant'. Default: 'circular'.
         eps (float): The least regularisation weight. Default: 1e-5.
@@ -45,11 +44,12 @@ class ConverseDnCNN(nn.Module):
 
     def __init__(
         self,
-        num_in_ch: int = 1,
-        num_out_ch: int = 1,
+        num_in_ch: int = 3,
+        num_out_ch: int = 3,
         num_feat: int = 64,
-        num_block: int = 20,
-        kernel_size: int = 7,
+        num_block: int = 7,
+        num_iterations: int = 5,
+        kernel_size: int = 3,
         padding: int | None = None,
         padding_mode: str = "circular",
         eps: float = 1e-5,
@@ -73,10 +73,14 @@ class ConverseDnCNN(nn.Module):
             fast_size=fast_size,
             spatial_op=spatial_op,
         )
-        self.m_head = nn.Sequential(PointwiseConv2d(num_in_ch, num_feat))
-        self.m_body = nn.Sequential(*[block() for _ in range(num_block)])
-        self.m_tail = nn.Sequential(PointwiseConv2d(num_feat, num_out_ch))
-        invert_pointwise(self.m_head[0], self.m_tail[0])
+        self.num_iterations = num_iterations
+        self.conv1 = PointwiseConv2d(num_in_ch, num_feat)
+        self.p = Denoiser(block() for _ in range(num_block))
+        self.conv2 = PointwiseConv2d(num_feat, num_out_ch)
+        invert_pointwise(self.conv1, self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.m_tail(self.m_body(self.m_head(x)))
+        feat = self.conv1(x)
+        for _ in range(self.num_iterations):
+            feat = self.p(feat)
+        return self.conv2(feat)

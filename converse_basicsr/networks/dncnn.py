@@ -2,10 +2,7 @@
 
 from torch import Tensor, nn
 
-from basicsr.utils.registry import ARCH_REGISTRY
 
-
-@ARCH_REGISTRY.register()
 class DnCNN(nn.Module):
     """3x3 convolutions, batch normalisation and ReLU, predicting the noise.
 

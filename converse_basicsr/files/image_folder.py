@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from .errors import UserError
+from ..errors import UserError
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _COMPANION = re.compile(r"readme|license|.*\.(txt|md|csv|json|xml|ya?ml|html?|pdf|db|ini)", re.IGNORECASE)

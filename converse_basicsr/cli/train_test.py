@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
 
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..checks import check_run, read_options
+    from ..evaluation.report import report
     from ..preparation.demo import build_demo_if_asked_for
-    from ..report import report
 
     opt = read_options(args.opt, args.force_yml)
     build_demo_if_asked_for(opt)

@@ -5,8 +5,6 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from basicsr.utils.registry import ARCH_REGISTRY
-
 from ..layers import ConverseBlock
 from ..layers.pointwise import PointwiseConv2d
 from ..layers.spatial import build_spatial_op
@@ -15,7 +13,6 @@ from .upscaling import STAGES, check_upscaling
 UP_PADDING = 2  # matters where taps leave their block, which those of factor 2 do not
 
 
-@ARCH_REGISTRY.register()
 class ConverseSRResNet(nn.Module):
     """Converse blocks, upsampling by Converse2D, and the bilinearly upsampled input as a skip.
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .atomic import replacing
+from ..files.atomic import replacing
 
 if TYPE_CHECKING:
-    from .evaluation import Row
+    from .measure import Row
 
 CROP = 72  # side of the crop, in pixels of the ground truth
 ZOOM = 4
@@ -18,7 +18,7 @@ LABEL = 26
 MOST_ROWS = 8
 
 
-def draw_panel(rows: list["Row"], path: Path, baseline: str, network: str) -> None:
+def save_comparison(rows: list["Row"], path: Path, baseline: str, network: str) -> None:
     """Write a PNG with a line for each row that has its images (the first MOST_ROWS).
 
     The crop is where the baseline has the strongest edges: structure that the input still shows.

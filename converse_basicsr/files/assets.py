@@ -7,5 +7,5 @@ from pathlib import Path
 def assets_folder() -> Path | None:
     """The folder named by CONVERSE_ASSETS, else shared/assets beside the checkout; None if it does not exist."""
     named = os.environ.get("CONVERSE_ASSETS")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "assets"
+    folder = Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "assets"
     return folder if folder.is_dir() else None

@@ -10,8 +10,8 @@ from tqdm import tqdm
 from basicsr.models import build_model
 from basicsr.utils.dist_util import get_dist_info
 
-from .evaluation import Row, evaluate, gives_pairs, options_for_test, quietly, validation_set
-from .panel import MOST_ROWS, draw_panel
+from .figure import MOST_ROWS, save_comparison
+from .measure import Row, evaluate, gives_pairs, options_for_test, quietly, validation_set
 
 
 def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
@@ -45,7 +45,7 @@ def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
         rows.sort(key=lambda row: row.name)
         if rows:
             panel = folder / f"comparison_{section['name']}.png"
-            draw_panel(rows, panel, baseline, opt["network_g"]["type"])
+            save_comparison(rows, panel, baseline, opt["network_g"]["type"])
             _print_table(rows, section["name"], baseline, opt["network_g"]["type"])
             print(f"picture     {os.path.relpath(panel, root)}")
     print(f"checkpoint  {os.path.relpath(opt['path']['pretrain_network_g'], root)}")

@@ -11,7 +11,7 @@ from basicsr.data import build_dataset
 from basicsr.models import build_model
 
 from .. import __version__
-from ..evaluation import Row, measure
+from ..evaluation.measure import Row, measure
 from .places import Places
 from .protocols import Protocol
 

@@ -5,7 +5,7 @@ from inspect import signature
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .errors import UserError
+from ..errors import UserError
 
 
 def takes_kernel(network: nn.Module) -> bool:

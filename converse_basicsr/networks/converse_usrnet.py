@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from basicsr.utils.registry import ARCH_REGISTRY
-
 from ..layers import ConverseBlock
 from ..layers.converse2d import check_flag
 from ..layers.pointwise import PointwiseConv2d
@@ -78,7 +76,6 @@ class DataStep(nn.Module):
         return depthwise(F.conv2d, y, psf) + self.alpha
 
 
-@ARCH_REGISTRY.register()
 class ConverseUSRNet(nn.Module):
     """Unrolled restoration in feature space: data steps conditioned on the kernel, and a shared prior step.
 

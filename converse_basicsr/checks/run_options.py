@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from ..conditioning import takes_kernel
 from ..errors import UserError
 from ..inference import TILE_OVERLAP
+from ..inference.calling import takes_kernel
 from .datasets import check_dataset
 from .models import is_image_model, is_restoration_model, window_size
 from .networks import check_fit, check_network

@@ -8,7 +8,7 @@ from basicsr.models import build_model
 from basicsr.utils import imwrite, tensor2img
 
 from ..errors import UserError
-from ..evaluation import evaluate, gives_pairs, options_for_test, quietly, score, upsample, validation_set
+from ..evaluation.measure import evaluate, gives_pairs, options_for_test, quietly, score, upsample, validation_set
 from .results import summary
 from .spec import Benchmark, Entrant
 

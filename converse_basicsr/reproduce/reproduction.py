@@ -6,9 +6,9 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..errors import UserError
-from ..evaluation import Row
-from ..panel import draw_panel
-from .evaluation import Evaluation, digest
+from ..evaluation.figure import save_comparison
+from ..evaluation.measure import Row
+from .measurement import Evaluation, digest
 from .places import Places
 from .protocols import Protocol
 from .results import Results, image_table, table
@@ -72,7 +72,7 @@ def _build(protocols: list[Protocol], places: Places, val: dict) -> list[Evaluat
 
 def _draw(row: Row, out: Path, protocol: Protocol) -> None:
     picture = out / protocol.name / f"{row.name}.png"
-    draw_panel([row], picture, "bicubic" if protocol.scale > 1 else "input", protocol.network)
+    save_comparison([row], picture, "bicubic" if protocol.scale > 1 else "input", protocol.network)
 
 
 def _in_words(val: dict) -> str:

@@ -1,16 +1,39 @@
 """MSRResNet with a choice of upsamplers: what Converse2D does in PixelShuffle's place, all else equal."""
 
+from collections.abc import Iterable
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from basicsr.archs.arch_util import ResidualBlockNoBN, default_init_weights, make_layer
-from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..layers.upsamplers import build_upsampler
 from .upscaling import STAGES, check_upscaling
 
+INIT_SCALE = 0.1  # of the initial weights, as in MSRResNet
 
-@ARCH_REGISTRY.register()
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(x))), 3x3 convolutions: MSRResNet's block, with its parameter names."""
+
+    def __init__(self, num_feat: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        self.conv2 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        initialise((self.conv1, self.conv2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
+@torch.no_grad()
+def initialise(convs: Iterable[nn.Conv2d]) -> None:
+    """He initialisation (normal, fan-in) times INIT_SCALE, and zero biases."""
+    for conv in convs:
+        nn.init.kaiming_normal_(conv.weight)
+        conv.weight.mul_(INIT_SCALE)
+        nn.init.zeros_(conv.bias)
+
+
 class UpsamplerSRResNet(nn.Module):
     """BasicSR's MSRResNet, whose upsampling stages are of a chosen kind.
 
@@ -43,7 +66,7 @@ class UpsamplerSRResNet(nn.Module):
         check_upscaling(upscale, num_in_ch, num_out_ch)
         self.upscale = upscale
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, padding=1)
-        self.body = make_layer(ResidualBlockNoBN, num_block, num_feat=num_feat)
+        self.body = nn.Sequential(*(ResidualBlock(num_feat) for _ in range(num_block)))
         for i, factor in enumerate(STAGES[upscale], start=1):
             upconv, up = build_upsampler(upsampler, num_feat, factor)
             self.add_module(f"upconv{i}", upconv)
@@ -51,8 +74,7 @@ class UpsamplerSRResNet(nn.Module):
         self.conv_hr = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, padding=1)
         self.lrelu = nn.LeakyReLU(negative_slope=0.1, inplace=True)
-        # every 3x3 convolution outside the body as in MSRResNet; what is inside of CARAFE and DySample by themselves
-        default_init_weights([module for module in self.children() if isinstance(module, nn.Conv2d)], 0.1)
+        initialise(module for module in self.children() if isinstance(module, nn.Conv2d))
 
     def forward(self, x: Tensor) -> Tensor:
         feat = self.body(self.lrelu(self.conv_first(x)))

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from ..errors import UserError
 from .atomic import replacing
-from .errors import UserError
 
 LEVELS = ("params_ema", "params", "state_dict")
 ATTEMPTS = 3

@@ -1,7 +1,0 @@
-"""The networks, registered as BasicSR archs: every ``*_arch.py`` here."""
-
-from ..compat import load_basicsr
-from ..registration import import_modules
-
-load_basicsr()
-import_modules(__name__, __path__, "_arch")

@@ -1,0 +1,10 @@
+"""The networks as plain torch modules. Needs torch alone."""
+
+from .converse_dncnn import ConverseDnCNN
+from .converse_srresnet import ConverseSRResNet
+from .converse_usrnet import ConverseUSRNet
+from .conversenet import ConverseNet
+from .dncnn import DnCNN
+from .upsampler_srresnet import UpsamplerSRResNet
+
+__all__ = ["ConverseDnCNN", "ConverseNet", "ConverseSRResNet", "ConverseUSRNet", "DnCNN", "UpsamplerSRResNet"]
