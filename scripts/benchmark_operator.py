@@ -108,7 +108,7 @@ def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
         return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
 
     def cold(y: Tensor) -> Tensor:
-        layer.kept_filter.forget()
+        layer.filter_cache.clear()
         return layer(y)
 
     def floor() -> Tensor:
@@ -137,7 +137,7 @@ def measure_network(arch, shape, plain, device, compiled) -> dict:
     def cold(*inputs: Tensor) -> Tensor:
         for module in ours.modules():
             if isinstance(module, Converse2D):
-                module.kept_filter.forget()
+                module.filter_cache.clear()
         return ours(*inputs)
 
     networks = {

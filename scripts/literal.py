@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from converse_basicsr import Converse2D, converse2d_reference
 from converse_basicsr.networks.converse_usrnet import DataStep
-from converse_basicsr.ops.borders import pad
+from converse_basicsr.ops.padding import choose_margins, pad
 
 
 class LiteralConverse2D(nn.Module):
@@ -18,7 +18,7 @@ class LiteralConverse2D(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         layer = self.layer
-        margins = layer.margins(y.shape[-2:])
+        margins = choose_margins(y.shape[-2:], layer.padding, layer.padding_mode, layer.fast_size)
         y = pad(y, margins, layer.padding_mode)
         x = converse2d_reference(y, layer.weight, layer.lam, layer.scale, layer.prior)
         return margins.scaled(layer.scale).crop(x)

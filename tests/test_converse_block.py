@@ -1,4 +1,4 @@
-"""The steps in which a ConverseBlock takes its branches, held against the modules called one after the other."""
+"""ConverseBlock, fused or not, against its modules called one after the other."""
 
 import pytest
 import torch
@@ -7,9 +7,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from converse_basicsr import ConverseBlock
-from converse_basicsr.layers import LayerNorm2d
-from converse_basicsr.layers.normalised_pointwise import normalised_pointwise
-from converse_basicsr.layers.pointwise import PointwiseConv2d
+from converse_basicsr.layers.residual_branch import add_branch
 
 
 def build(**options):
@@ -116,43 +114,54 @@ def test_block_learns_under_autocast(dtype):
     assert all(parameter.grad.abs().sum() > 0 for parameter in block.parameters())
 
 
-def begin():
-    """A norm, a convolution, their parameters and an input."""
-    torch.manual_seed(0)
-    norm, conv = LayerNorm2d(3, eps=1e-2).double(), PointwiseConv2d(3, 4).double()
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    return norm, conv, (draw(2, 3, 2, 2).requires_grad_(), norm.weight, norm.bias, conv.weight, conv.bias)
+@pytest.mark.parametrize("gain", [False, True])
+def test_a_loss_of_the_result_and_of_its_gradients(gain):
+    """A gradient penalty: the last backward combines first and second derivatives."""
+    block = build(residual_gain=gain)
+    x = draw(2, 3, 5, 4).requires_grad_()
+    inputs = (x, *block.parameters())
+    results = []
+    for function in (block, lambda x: module_by_module(block, x)):
+        y = function(x)
+        grads = torch.autograd.grad(y.sin().sum(), inputs, create_graph=True)
+        results.append(torch.autograd.grad(y.cos().sum() + sum(grad.square().sum() for grad in grads), inputs))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
-def loss_of_both(out, x):
-    """Of a branch's beginning and of what is handed on."""
-    return (out.sin().sum(1) * x.cos().sum(1)).sum()
+def test_second_derivatives():
+    block = build()
+    with torch.no_grad():
+        block.conv1[0].eps = block.conv2[0].eps = 1e-2
+    x = draw(2, 3, 2, 2).requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x, *_: add_branch(x, block.conv2, None), (x, *block.conv2.parameters()))
 
 
-def test_normalised_pointwise_is_what_it_says_with_its_derivatives():
-    norm, conv, inputs = begin()
-    x = inputs[0]
-    pairs = [normalised_pointwise(x, norm, conv), (conv(norm_by_torch(norm, x)), x)]
-    for found, expected in zip(*pairs, strict=True):
-        torch.testing.assert_close(found, expected)
-    losses = [loss_of_both(*pair) for pair in pairs]
-    grads = [torch.autograd.grad(loss, inputs, create_graph=True) for loss in losses]
-    for grad, other in zip(*grads, strict=True):
-        torch.testing.assert_close(grad, other)
-    losses = [loss + sum(grad.square().sum() for grad in each) for loss, each in zip(losses, grads, strict=True)]
-    for grad, other in zip(*(torch.autograd.grad(loss, inputs) for loss in losses), strict=True):
-        torch.testing.assert_close(grad, other)
+@pytest.mark.parametrize("name", ["conv1", "conv2"])
+def test_hooks_on_a_branch_fire(name):
+    block, called = build(), []
+    x = draw(2, 3, 5, 4)
+    expected = module_by_module(block, x)
+    getattr(block, name).register_forward_hook(lambda module, inputs, output: called.append(output))
+    torch.testing.assert_close(block(x), expected)
+    assert len(called) == 1
 
 
-def test_normalised_pointwise_second_derivatives():
-    norm, conv, inputs = begin()
-    assert torch.autograd.gradgradcheck(lambda x, *_: loss_of_both(*normalised_pointwise(x, norm, conv)), inputs)
+@pytest.mark.parametrize("name", ["conv1", "conv2"])
+def test_a_hook_may_change_a_branch(name):
+    block = build()
+    x = draw(2, 3, 5, 4)
+    getattr(block, name).register_forward_hook(lambda module, inputs, output: 0 * output)
+    other = build()
+    middle = x if name == "conv1" else x + other.conv1(x)
+    torch.testing.assert_close(block(x), middle if name == "conv2" else middle + other.conv2(middle))
 
 
-@pytest.mark.parametrize("used", [0, 1])
-def test_normalised_pointwise_with_one_result_unused(used):
-    norm, conv, (x, *_) = begin()
-    expected = (conv(norm_by_torch(norm, x)), x)[used]
-    grads = (torch.autograd.grad(y.cos().sum(), x)[0] for y in (normalised_pointwise(x, norm, conv)[used], expected))
-    torch.testing.assert_close(*grads)
+@pytest.mark.parametrize("name", ["conv1", "conv2"])
+@pytest.mark.parametrize("replacement", [nn.Identity(), nn.Sequential(nn.Conv2d(3, 3, 1)), nn.Sequential()], ids=repr)
+def test_a_replaced_branch_is_called(name, replacement):
+    block = build()
+    setattr(block, name, replacement.double())
+    x = draw(2, 3, 5, 4)
+    middle = x + block.conv1(x)
+    torch.testing.assert_close(block(x), middle + block.conv2(middle))

@@ -118,9 +118,9 @@ def test_counts_do_not_depend_on_the_mode_or_on_what_was_kept_and_leave_the_netw
     before = counts(network, x)
     with torch.no_grad():
         network.eval()(x)
-    kept = network.conv1[3].kept_filter._kept
+    kept = network.conv1[3].filter_cache._entry
     assert counts(network, x) == before
-    assert network.conv1[3].kept_filter._kept is kept and not network.training
+    assert network.conv1[3].filter_cache._entry is kept and not network.training
 
 
 @pytest.mark.parametrize("options", [{"fast_size": True}, {"prior": "bicubic", "scale": 2}, {"scale": 3}], ids=str)

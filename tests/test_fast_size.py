@@ -5,9 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from converse_basicsr import Converse2D, converse2d
-from converse_basicsr.layers import converse2d as module
-from converse_basicsr.ops.borders import PADDING_MODES, Margins
-from converse_basicsr.ops.fft import friendly_size, largest_prime_factor
+from converse_basicsr.ops.fft import fast_fft_size, largest_prime_factor
+from converse_basicsr.ops.padding import PADDING_MODES, Margins, choose_margins
 
 CASES = [  # (h, w), kernel_size, scale, padding, margins
     ((11, 13), 3, 1, 4, Margins(4, 4, 4, 5)),  # 19 -> 20, 21
@@ -77,7 +76,7 @@ def test_second_derivatives(batch, mode):
 )
 def test_a_side_too_short_for_the_larger_margin_keeps_the_padding(mode, side, padding, after):
     layer = make_layer(3, 1, padding, mode)
-    margins = layer.margins((side, 14))
+    margins = choose_margins((side, 14), padding, mode, fast_size=True)
     assert margins.bottom == after
     y = torch.randn(2, 2, side, 14).double()
     torch.testing.assert_close(layer(y), by_definition(layer, y, margins))
@@ -93,7 +92,7 @@ def test_it_has_no_effect_where_there_is_no_fft(kernel_size, scale):
 
 
 @torch.no_grad()
-def test_a_kept_filter_is_not_used_for_the_other_torus(monkeypatch):
+def test_a_filter_cache_is_not_used_for_the_other_torus(monkeypatch):
     layer = make_layer(3, 1, 4).eval()
     y = torch.randn(2, 2, 11, 13).double()
     fast = layer(y)
@@ -102,7 +101,7 @@ def test_a_kept_filter_is_not_used_for_the_other_torus(monkeypatch):
     assert not torch.equal(fast, exact)
     layer.fast_size = True
     assert torch.equal(layer(y), fast)
-    monkeypatch.setattr(module, "build_filter_bank", lambda *_: pytest.fail("built again"))
+    monkeypatch.setattr("converse_basicsr.ops.filters.inverse_filter", lambda *_: pytest.fail("built again"))
     assert torch.equal(layer(y), fast)
 
 
@@ -122,6 +121,6 @@ def test_compiled(batch, scale):
 
 
 @pytest.mark.parametrize("size", [1, 2, 11, 13, 67, 97, 134, 268, 520, 1009, 2 * 4099])
-def test_friendly_size_is_the_next_without_a_large_prime_factor(size):
+def test_fast_fft_size_is_the_next_without_a_large_prime_factor(size):
     expected = next(n for n in range(size, 2 * size + 1) if largest_prime_factor(n) <= 7)
-    assert friendly_size(size) == expected
+    assert fast_fft_size(size) == expected

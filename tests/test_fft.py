@@ -59,4 +59,4 @@ def test_the_operator_and_its_gradients_do_not_depend_on_the_library(batch, monk
 )
 def test_which_sizes_are_awkward(side, factor, awkward):
     assert fft.largest_prime_factor(side) == factor
-    assert fft.suits_ducc(side, 8) == fft.suits_ducc(8, side) == awkward
+    assert fft.is_ducc_size(side, 8) == fft.is_ducc_size(8, side) == awkward

@@ -9,8 +9,8 @@ from tiny import write_images, write_options
 
 import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr import Converse2D, converse2d
-from converse_basicsr.ops.borders import PADDING_MODES
-from converse_basicsr.ops.fused import fused
+from converse_basicsr.ops.dispatch import triton_kernels
+from converse_basicsr.ops.padding import PADDING_MODES
 
 from basicsr.archs import build_network
 
@@ -78,7 +78,7 @@ FUSED = [  # (N, C, h, w), scale
 @pytest.fixture
 def kernels():
     """The Triton kernels; what is fused is not tested where they cannot be had."""
-    found = fused(torch.zeros(1, device="cuda"))
+    found = triton_kernels(torch.zeros(1, device="cuda"))
     if found is None:
         pytest.skip("Triton does not work on this device")
     return found
@@ -140,7 +140,7 @@ def test_multiply_and_its_gradients_repeat_to_the_bit(kernels, shape, scale):
 
 
 def test_double_precision_takes_plain_torch(kernels):
-    assert fused(torch.zeros(1, device="cuda", dtype=torch.float64)) is None
+    assert triton_kernels(torch.zeros(1, device="cuda", dtype=torch.float64)) is None
 
 
 def test_second_derivatives_pass_through_the_kernels(kernels):

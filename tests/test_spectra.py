@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from converse_basicsr.ops.spectra import adjoint_bank, fold, psf2otf, tile_spectrum, zero_insert
+from converse_basicsr.ops.adjoint import adjoint_bank
+from converse_basicsr.ops.reference import fold, psf2otf, tile_spectrum, zero_insert
 
 
 @pytest.mark.parametrize("size", [(6, 7), (4, 4), (2, 3)])

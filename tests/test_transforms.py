@@ -8,12 +8,11 @@ import torch.nn.functional as F
 
 from converse_basicsr.layers.layer_norm import normalise_channels
 from converse_basicsr.ops.blockwise import outer_product
-from converse_basicsr.ops.borders import PADDING_MODES, Margins, fold_border
-from converse_basicsr.ops.depthwise import depthwise
+from converse_basicsr.ops.blur import depthwise
 from converse_basicsr.ops.filtering import filter_signal
-from converse_basicsr.ops.inverse_filter import inverse_filter, inverse_filter_composite
-from converse_basicsr.ops.packing import pack, unpack
-from converse_basicsr.ops.transforms import Torus
+from converse_basicsr.ops.filters import inverse_filter, inverse_filter_plain
+from converse_basicsr.ops.padding import PADDING_MODES, Margins, fold_border
+from converse_basicsr.ops.transforms import Torus, pack, unpack
 
 
 def draw(*size):
@@ -93,7 +92,7 @@ def test_synthesise_inverts_analyse(packed):
 def filtered(y, kernel, packed, margins, mode):
     """y through the circular filters (N or 1, C or 1, S, H, W) given in space."""
     torus = Torus(tuple(kernel.shape[-2:]), packed)
-    filters = torus.stand_for_whole(torch.fft.fft2(kernel)[..., : torus.columns] / torus.cells)
+    filters = torus.as_half(torch.fft.fft2(kernel)[..., : torus.columns] / torus.cells)
     return filter_signal(y, filters, torus, margins, mode)
 
 
@@ -142,7 +141,7 @@ def test_inverse_filter_is_its_composite(packed, prior, psf_shape, lam_shape):
     psf, lam = draw(*psf_shape, 5, 4), draw(*lam_shape, 1, 1).square() + 0.1
     found, expected = (
         (function(psf.requires_grad_(), lam.requires_grad_(), torus, prior))
-        for function in (inverse_filter, inverse_filter_composite)
+        for function in (inverse_filter, inverse_filter_plain)
     )
     torch.testing.assert_close(found, expected)
     upstream = torch.randn_like(expected)

@@ -4,17 +4,21 @@ import torch
 from torch import Tensor, nn
 
 from .layer_norm import LayerNorm2d
-from .normalised_pointwise import normalised_pointwise
-from .pointwise import PointwiseConv2d, add_pointwise
+from .pointwise import PointwiseConv2d
+from .residual_branch import add_branch
 from .spatial import build_spatial_op
 
 BRANCH_SCALE = 0.1  # of the initial weights that end a branch
 
 
 class ConverseBlock(nn.Module):
-    """Spatial mixing by Converse2D, then mixing of channels, each on a normalised residual branch.
+    """Spatial mixing by Converse2D, then channel mixing, each on a normalised residual branch.
 
-    The branches start small, so that a new block gives nearly its input: training is faster from there.
+        x = x + alpha1 * conv1(x)   conv1: layer norm, 1x1 C->2C, GELU, Converse2D(2C), GELU, 1x1 2C->C
+        x = x + alpha2 * conv2(x)   conv2: layer norm, 1x1 C->2C, GELU, 1x1 2C->C
+
+    alpha1 = alpha2 = 1 without residual_gain. The branches start small, so that a new block returns nearly its
+    input: training is faster from there.
 
     Source: Huang et al., ICCV 2025 (arXiv 2508.09824).
 
@@ -25,9 +29,8 @@ class ConverseBlock(nn.Module):
         padding_mode, eps, prior, psf_init, learn_lam, fast_size: of Converse2D.
         residual_gain: multiply each branch by a learnable gain per channel that starts at 0
             (Converse-USRNet's variant; keys alpha1, alpha2).
-        spatial_op: 'converse', or a rival in its place: 'conv' (depthwise convolution; of Converse2D's options it
-            heeds kernel_size and padding_mode) or 'conv_transpose' (depthwise transposed convolution; heeds
-            kernel_size).
+        spatial_op: 'converse', or a baseline that replaces it: 'conv' (depthwise convolution; uses kernel_size and
+            padding_mode) or 'conv_transpose' (depthwise transposed convolution; uses kernel_size).
 
     Shape: (N, C, H, W) -> (N, C, H, W).
     """
@@ -82,9 +85,5 @@ class ConverseBlock(nn.Module):
         self.alpha2 = nn.Parameter(torch.zeros(1, num_feat, 1, 1)) if residual_gain else None
 
     def forward(self, x: Tensor) -> Tensor:
-        norm, expand, act, mix, act_mixed, project = self.conv1
-        branch, x = normalised_pointwise(x, norm, expand)
-        x = add_pointwise(x, act_mixed(mix(act(branch))), project, self.alpha1)
-        norm, expand, act, project = self.conv2
-        branch, x = normalised_pointwise(x, norm, expand)
-        return add_pointwise(x, act(branch), project, self.alpha2)
+        x = add_branch(x, self.conv1, self.alpha1)
+        return add_branch(x, self.conv2, self.alpha2)

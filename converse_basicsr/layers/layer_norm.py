@@ -1,28 +1,15 @@
 """Layer normalisation of feature maps."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-def normalise_channels(x: Tensor, eps: float) -> Tensor:
-    """Subtract the mean over channels and divide by the standard deviation, per pixel.
-
-    In float32 at least; twice as fast as permuting to torch's layer_norm and back.
-
-    Args:
-        x: (N, C, H, W).
-        eps: added to the (biased) variance.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        if torch.jit.is_tracing():  # torch's own, which a trace can hold and counters of FLOPs know
-            return F.layer_norm(x.movedim(1, -1), x.shape[1:2], eps=eps).movedim(-1, 1)
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        return _Normalise.apply(x.to(dtype), eps)[0].to(x.dtype)
+from ..ops.dispatch import needs_plain_operations, without_autocast
 
 
 class LayerNorm2d(nn.Module):
     """Normalise every pixel over its channels (biased variance), then scale and shift per channel.
+
+    Computed in float32 at least. Twice as fast as permuting to torch's layer_norm and back.
 
     Args:
         num_feat: C.
@@ -40,6 +27,23 @@ class LayerNorm2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = normalise_channels(x, self.eps)
         return torch.addcmul(self.bias.view(1, -1, 1, 1), x, self.weight.view(1, -1, 1, 1))
+
+
+def normalise_channels(x: Tensor, eps: float) -> Tensor:
+    """Subtract the mean over channels and divide by the standard deviation, per pixel.
+
+    Args:
+        x: (N, C, H, W).
+        eps: added to the (biased) variance.
+    """
+    with without_autocast(x):
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        if needs_plain_operations(x):
+            centred = wide - wide.mean(1, keepdim=True)
+            normal = centred * (centred.square().mean(1, keepdim=True) + eps).rsqrt()
+        else:
+            normal = _Normalise.apply(wide, eps)[0]
+        return normal.to(x.dtype)
 
 
 class _Normalise(torch.autograd.Function):
@@ -67,7 +71,7 @@ def normalise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 def normalise_gradient(
     normal: Tensor, inverse_std: Tensor, grad: Tensor | None, grad_inverse_std: Tensor | None
 ) -> Tensor:
-    """To x, from those of both results of `normalise`."""
+    """grad_x from the gradients of both results of `normalise`."""
     grad = torch.zeros_like(normal) if grad is None else grad
     along = (grad * normal).mean(1, keepdim=True)
     if grad_inverse_std is not None:

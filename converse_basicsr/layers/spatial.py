@@ -1,4 +1,4 @@
-"""What mixes pixels in a Converse network: Converse2D, or one of its rivals of equal parameter count."""
+"""Spatial operators of the Converse networks: Converse2D, and its baselines with the same number of parameters."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,12 +28,11 @@ def build_spatial_op(
     fast_size: bool = False,
     spatial_op: str = "converse",
 ) -> nn.Module:
-    """The operator of a row of the paper's tables: C*(k*k + 1) parameters each, (N, C, h, w) -> (N, C, s*h, s*w).
+    """Build the operator of a row of the paper's tables: C*(k*k + 1) parameters, (N, C, h, w) -> (N, C, s*h, s*w).
 
     Args:
-        padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size: of Converse2D. The rivals keep the size by
-            themselves, start as torch has it and learn all they have: 'conv' heeds padding_mode alone,
-            'conv_transpose' none of them.
+        padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size: of Converse2D. The baselines keep the size
+            by themselves and use torch's initialisation; 'conv' uses padding_mode, 'conv_transpose' none of these.
         spatial_op: 'converse', 'conv' (depthwise convolution, of nearest upsampling where s > 1) or
             'conv_transpose' (depthwise transposed convolution with stride s).
     """

@@ -11,7 +11,7 @@ from ..layers.converse2d import check_flag
 from ..layers.pointwise import PointwiseConv2d
 from ..layers.spatial import check_spatial_op
 from ..ops import converse2d
-from ..ops.depthwise import depthwise
+from ..ops.blur import depthwise
 from ..ops.prior import prior_image
 from .denoiser import Denoiser
 from .identity_start import invert_pointwise

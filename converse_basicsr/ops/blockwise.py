@@ -1,4 +1,4 @@
-"""A psf no larger than the scale: shifted psfs do not overlap, A A' is a number, and no FFT is needed.
+"""For a psf no larger than the scale: shifted psfs do not overlap, A A' is a number, and no FFT is needed.
 
 x = x0 + A' (y - A x0) / (|psf|^2 + lam)
 """
@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .blur import blur_decimate
-from .depthwise import depthwise
+from .blur import blur_decimate, depthwise
 from .prior import Prior, prior_image
 
 
@@ -18,31 +17,34 @@ def fits_block(psf: Tensor, scale: int) -> bool:
 
 
 def stays_in_block(psf: Tensor, scale: int) -> bool:
-    """Whether, further, no tap leaves its s x s block, so that neither torus nor padding matters."""
+    """Whether, in addition, no tap leaves its s x s block: then neither torus nor padding changes the result."""
     return fits_block(psf, scale) and max(psf.shape[-2:]) <= 2
 
 
-def solve_blockwise(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0: Prior) -> Tensor:
-    """What converse2d solves, for a psf that fits_block; same arguments and result."""
-    inverse = 1 / (psf.square().sum((-2, -1), keepdim=True) + lam)
-    if isinstance(x0, str) and x0 in ("nearest", "zero") and stays_in_block(psf, scale):
-        return _solve_pointwise(y, psf, inverse, scale, x0)
+def solve_blockwise(y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Prior) -> Tensor:
+    """The solution on the torus of y, for a psf that fits_block; arguments of converse2d."""
+    inverse = _inverse_gain(psf, lam)
     nearest = isinstance(x0, str) and x0 == "nearest"
     x0 = prior_image(y, scale, x0)
     reduced = _reduce_nearest(y, psf) if nearest else blur_decimate(x0, psf, scale)
     return x0 + _spread((y - reduced) * inverse, psf, scale)
 
 
-def _solve_pointwise(y: Tensor, psf: Tensor, inverse: Tensor, scale: int, prior: str) -> Tensor:
-    """No sample reaches beyond its own block."""
-    weight = _as_block(psf, scale) * inverse
+def solve_pointwise(y: Tensor, psf: Tensor, lam: Tensor, scale: int, prior: str) -> Tensor:
+    """The solution for a psf that stays_in_block and the prior 'nearest' or 'zero': each sample makes one block."""
+    weight = _as_block(psf, scale) * _inverse_gain(psf, lam)
     if prior == "nearest":
         weight = 1 + weight * (1 - psf.sum((-2, -1), keepdim=True))
     return _blocks(y, weight)
 
 
+def _inverse_gain(psf: Tensor, lam: Tensor) -> Tensor:
+    """1 / (|psf|^2 + lam), (N or 1, C or 1, 1, 1)."""
+    return 1 / (psf.square().sum((-2, -1), keepdim=True) + lam)
+
+
 def _as_block(psf: Tensor, scale: int) -> Tensor:
-    """What a sample is spread to, at the top left of a block of s x s."""
+    """The s x s block that one sample is spread to."""
     return F.pad(psf.flip(-2, -1), (0, scale - psf.shape[-1], 0, scale - psf.shape[-2]))
 
 
@@ -54,7 +56,7 @@ def _blocks(y: Tensor, weight: Tensor) -> Tensor:
 
 
 def outer_product(y: Tensor, weight: Tensor) -> Tensor:
-    """_blocks without a convolution, which on a GPU might use TensorFloat-32."""
+    """_blocks without a convolution, since those may use TensorFloat-32 on a GPU."""
     n, c, h, w = y.shape
     scale = weight.shape[-1]
     blocks = y[..., :, None, :, None] * weight[..., None, :, None, :]
@@ -62,7 +64,7 @@ def outer_product(y: Tensor, weight: Tensor) -> Tensor:
 
 
 def _reduce_nearest(y: Tensor, psf: Tensor) -> Tensor:
-    """A x0 for x0 = nearest upsampling of y: taps up to the centre meet their own block, later ones the previous."""
+    """A x0 for x0 = nearest upsampling of y: taps up to the centre read their own block, later ones the previous."""
     for dim in (-2, -1):
         own = psf.shape[dim] // 2 + 1
         parts = psf.split([own, psf.shape[dim] - own], dim)
@@ -71,7 +73,7 @@ def _reduce_nearest(y: Tensor, psf: Tensor) -> Tensor:
 
 
 def _spread(z: Tensor, psf: Tensor, scale: int) -> Tensor:
-    """A' z, the transpose of blur_decimate: a sample spreads its taps over at most its own and the previous blocks."""
+    """A' z, the transpose of blur_decimate: a sample spreads its taps over its own and the previous block at most."""
     h, w = z.shape[-2] * scale, z.shape[-1] * scale
     top, left = (taps - 1 - taps // 2 for taps in psf.shape[-2:])
     x = _blocks(F.pad(z, (1, 1, 1, 1), "circular"), _as_block(psf, scale))

@@ -1,13 +1,13 @@
 """The forward model that Converse2D inverts."""
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor
 
-from .depthwise import depthwise
-
 
 def blur_decimate(x: Tensor, psf: Tensor, scale: int = 1) -> Tensor:
-    """A x: blur circularly, keep the top left sample of each s x s block.
+    """A x: blur circularly, keep the top-left sample of each s x s block.
 
     Args:
         x: (N, C, s*h, s*w).
@@ -20,3 +20,13 @@ def blur_decimate(x: Tensor, psf: Tensor, scale: int = 1) -> Tensor:
     kh, kw = psf.shape[-2:]
     x = F.pad(x, (kw - 1 - kw // 2, kw // 2, kh - 1 - kh // 2, kh // 2), "circular")
     return depthwise(F.conv2d, x, psf.flip(-2, -1), scale)
+
+
+def depthwise(convolution: Callable, x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
+    """F.conv2d or F.conv_transpose2d of x (N, C, H, W) with weight (N or 1, C or 1, kh, kw), channel by channel."""
+    n, c = x.shape[:2]
+    if weight.shape[0] == 1:
+        return convolution(x, weight.expand(1, c, -1, -1).transpose(0, 1), stride=stride, groups=c)
+    weight = weight.expand(n, c, -1, -1).flatten(0, 1).unsqueeze(1)
+    x = convolution(x.flatten(0, 1).unsqueeze(0), weight, stride=stride, groups=n * c)
+    return x.squeeze(0).unflatten(0, (n, c))

@@ -4,17 +4,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .blockwise import fits_block, solve_blockwise
-from .compiling import sizes
-from .filter_bank import FILTER_PRIORS, apply_filter_bank, build_filter_bank
-from .prior import PRIORS, Prior, check_prior, prior_image
-from .spectra import adjoint_bank
+from .adjoint import adjoint_bank
+from .blockwise import fits_block, solve_blockwise, solve_pointwise, stays_in_block
+from .cache import FilterCache
+from .dispatch import needs_plain_operations, without_autocast
+from .filtering import filter_signal
+from .filters import FILTER_PRIORS, filter_bank
+from .padding import Margins, check_padding, check_size, choose_margins, pad
+from .prior import Prior, check_prior, prior_image
 from .transforms import Torus
 
-__all__ = ["PRIORS", "converse2d"]
 
-
-def converse2d(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int = 1, x0: Prior = "nearest") -> Tensor:
+def converse2d(
+    y: Tensor,
+    psf: Tensor,
+    lam: Tensor | float,
+    scale: int = 1,
+    x0: Prior = "nearest",
+    padding: int = 0,
+    padding_mode: str = "circular",
+    fast_size: bool = False,
+    cache: FilterCache | None = None,
+) -> Tensor:
     """Invert a depthwise blur and decimation.
 
     Per sample and channel, the exact minimiser of ``|| y - A x ||^2 + lam || x - x0 ||^2``, where A blurs x
@@ -22,7 +33,7 @@ def converse2d(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int = 1, x0: 
 
         x = x0 + A' (A A' + lam)^-1 (y - A x0)
 
-    A A' is a circular filter, so its inverse is a division of spectra. lam stands in sums only: nothing
+    A A' is a circular filter, so its inverse is a division of spectra. lam occurs in sums only: nothing
     cancels, and float32 is accurate to about 2e-7 (:func:`converse2d_reference` is not).
 
     Args:
@@ -32,49 +43,94 @@ def converse2d(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int = 1, x0: 
         scale: s >= 1.
         x0: the prior: (N, C, s*h, s*w), or its name: 'nearest' (y upsampled; the paper's), 'zero',
             'bilinear', 'bicubic'.
+        padding: samples added to y (and padding*s to x0) on all four sides before solving, and cropped after.
+        padding_mode: 'circular', 'reflect', 'replicate' or 'constant' (zeros).
+        fast_size: pad a few samples more at the bottom and right, up to a fast FFT size (no prime factor above 7).
+            That is the exact solution on a larger torus. No effect where kh, kw <= s (no FFT), or on a side too
+            short for 'circular' or 'reflect' to fill the larger margin.
+        cache: keeps the filter of an evaluation for the next input of the same size.
 
     Returns:
         x: (N, C, s*h, s*w), y's dtype.
 
     Raises:
-        ValueError: a shape, the scale or the prior does not fit, by name.
+        ValueError: a shape or an option does not fit, or y is too small for the padding.
 
     Source: Huang et al., ICCV 2025 (arXiv 2508.09824), rearranged (docs/operator.md).
     """
     _check(y, psf, lam, scale, x0)
+    check_padding(padding, padding_mode)
+    check_size(y, padding, padding_mode)
     dtype = _compute_dtype(y, psf, lam, x0)
-    with torch.autocast(y.device.type, enabled=False):
-        lam = lam.to(dtype) if isinstance(lam, Tensor) else lam
-        x0 = x0.to(dtype) if isinstance(x0, Tensor) else x0
-        return _solve(y.to(dtype), psf.to(dtype), lam, scale, x0).to(y.dtype)
+    lam = lam.to(dtype) if isinstance(lam, Tensor) else torch.full((1, 1, 1, 1), lam, dtype=dtype, device=y.device)
+    x0 = x0.to(dtype) if isinstance(x0, Tensor) else x0
+    if len(y) == 0:  # FFT libraries refuse an empty batch
+        return prior_image(y, scale, "nearest") + 0 * (psf.sum() + lam.sum()).to(y.dtype)
+    margins = choose_margins(tuple(y.shape[-2:]), padding, padding_mode, fast_size and not fits_block(psf, scale))
+    with without_autocast(y):
+        return _solve(y.to(dtype), psf.to(dtype), lam, scale, x0, margins, padding_mode, cache).to(y.dtype)
 
 
-def _solve(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0: Prior) -> Tensor:
+def _solve(
+    y: Tensor,
+    psf: Tensor,
+    lam: Tensor,
+    scale: int,
+    x0: Prior,
+    margins: Margins,
+    mode: str,
+    cache: FilterCache | None,
+) -> Tensor:
+    """Choose the path; docs/operator.md has a diagram."""
+    prior = x0 if isinstance(x0, str) else "tensor"
+    if prior in FILTER_PRIORS and stays_in_block(psf, scale):
+        return solve_pointwise(y, psf, lam, scale, prior)
+    torus = Torus(margins.around(y.shape[-2:]), _can_pack(y, psf, lam), needs_plain_operations(y, psf, lam))
+    if not fits_block(psf, scale) and (prior in FILTER_PRIORS or (scale == 1 and prior != "tensor")):
+        prior = "zero" if prior == "zero" else "nearest"  # at scale 1, interpolation returns y itself
+        filters = _filters(psf, lam, torus, scale, prior, cache)
+        return _join_phases(filter_signal(y, filters, torus, margins, mode), scale)
+    fine = margins.scaled(scale)
+    y, x0 = pad(y, margins, mode), pad(x0, fine, mode) if isinstance(x0, Tensor) else x0
     if fits_block(psf, scale):
-        return solve_blockwise(y, psf, lam, scale, x0)
-    torus = Torus(sizes(y)[-2:], packed=can_pack(y, psf, lam))
-    if isinstance(x0, str) and (x0 in FILTER_PRIORS or scale == 1):
-        filters = build_filter_bank(psf, lam, torus, scale, "zero" if x0 == "zero" else "nearest")
-        return apply_filter_bank(y, filters, torus, scale)
-    bank = adjoint_bank(psf, torus.size, scale, torus.columns)  # (N or 1, C or 1, s*s, h, columns)
+        return fine.crop(solve_blockwise(y, psf, lam, scale, x0))
+    return fine.crop(_solve_spectral(y, psf, lam, scale, prior_image(y, scale, x0), torus))
+
+
+def _filters(psf: Tensor, lam: Tensor, torus: Torus, scale: int, prior: str, cache: FilterCache | None) -> Tensor:
+    def build() -> Tensor:
+        return filter_bank(psf, lam, torus, scale, prior)
+
+    if cache is None or torus.plain:
+        return build()
+    return cache.get((torus, psf.dtype, scale, prior), psf, lam, build)
+
+
+def _solve_spectral(y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Tensor, torus: Torus) -> Tensor:
+    """x0 + A' (A A' + lam)^-1 (y - A x0) in spectra, for any x0; y and x0 are padded already."""
+    bank = adjoint_bank(psf, torus.size, scale, torus.columns, torus.plain)  # (N or 1, C or 1, s*s, h, columns)
     gain = (bank.real.square() + bank.imag.square()).sum(-3, keepdim=True)  # spectrum of A A'
-    lam = lam.unsqueeze(-3) if isinstance(lam, Tensor) else lam
-    inverse = torus.stand_for_whole(torch.complex(1 / (gain + lam), torch.zeros_like(gain)))
-    bank = torus.stand_for_whole(bank)
-    x0_f = torus.analyse(_polyphase(prior_image(y, scale, x0), scale))
+    inverse = torus.as_half(torch.complex(1 / (gain + lam.unsqueeze(-3)), torch.zeros_like(gain)))
+    bank = torus.as_half(bank)
+    x0_f = torus.analyse(_split_phases(x0, scale))
     residual_f = torus.analyse(y).unsqueeze(-3) - (bank.conj() * x0_f).sum(-3, keepdim=True)
-    x = torus.synthesise(x0_f + bank * (residual_f * inverse)) / torus.cells
-    return F.pixel_shuffle(x.flatten(1, 2), scale)
+    return _join_phases(torus.synthesise(x0_f + bank * (residual_f * inverse)) / torus.cells, scale)
 
 
-def can_pack(y: Tensor, psf: Tensor, lam: Tensor | float) -> bool:
-    """Whether pairs of samples can share a transform: an even batch, and the same filter for all of it."""
-    return sizes(y)[0] % 2 == 0 and psf.shape[0] == 1 and not (isinstance(lam, Tensor) and lam.shape[0] != 1)
-
-
-def _polyphase(x: Tensor, scale: int) -> Tensor:
-    """(N, C, s*h, s*w) -> (N, C, s*s, h, w)."""
+def _split_phases(x: Tensor, scale: int) -> Tensor:
+    """(N, C, s*h, s*w) -> polyphase components (N, C, s*s, h, w)."""
     return F.pixel_unshuffle(x, scale).unflatten(1, (-1, scale * scale))
+
+
+def _join_phases(x: Tensor, scale: int) -> Tensor:
+    """Polyphase components (N, C, s*s, h, w) -> (N, C, s*h, s*w)."""
+    x = x.flatten(1, 2)
+    return x if scale == 1 else F.pixel_shuffle(x, scale)
+
+
+def _can_pack(y: Tensor, psf: Tensor, lam: Tensor) -> bool:
+    """Whether pairs of samples can share a transform: an even batch, and one filter for all samples."""
+    return len(y) % 2 == 0 and len(psf) == 1 and len(lam) == 1
 
 
 def _compute_dtype(y: Tensor, *others: Tensor | float | str) -> torch.dtype:
@@ -93,9 +149,10 @@ def _check(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0: Prior) -
     n, c, h, w = y.shape
     if psf.dim() != 4 or psf.shape[0] not in (1, n) or psf.shape[1] not in (1, c):
         raise ValueError(f"psf must be (1 or {n}, 1 or {c}, kh, kw) for y {tuple(y.shape)}, got {tuple(psf.shape)}")
-    if isinstance(lam, Tensor) and (
-        lam.dim() != 4 or lam.shape[0] not in (1, n) or lam.shape[1] not in (1, c) or lam.shape[2:] != (1, 1)
-    ):
+    if not isinstance(lam, Tensor):
+        if not lam > 0:
+            raise ValueError(f"lam must be > 0, got {lam!r}")
+    elif lam.dim() != 4 or lam.shape[0] not in (1, n) or lam.shape[1] not in (1, c) or lam.shape[2:] != (1, 1):
         raise ValueError(f"lam must be a number or (1 or {n}, 1 or {c}, 1, 1), got {tuple(lam.shape)}")
     check_prior(x0)
     if isinstance(x0, Tensor) and x0.shape != (n, c, h * scale, w * scale):

@@ -1,8 +1,7 @@
-"""Unscaled FFTs of the last two dimensions; on a CPU, sizes that torch is slow at go to ducc0 if that is installed.
+"""Unscaled FFTs of the last two dimensions; on a CPU, sizes that torch is slow at use ducc0 if it is installed.
 
-Torch's CPU library is slow where a side has a large prime factor; ducc0 less so, unless the side is itself prime.
-Measured on two cores, Converse2D with 128 channels on 268 = 4 * 67: evaluation 138 against 114 ms, training 386 against
-350 ms. On 136 = 8 * 17 and on friendly sizes torch is the faster one.
+Torch's CPU library is slow where a side has a large prime factor; ducc0 is faster there unless the side is itself
+prime (docs/speed.md has measurements).
 """
 
 from functools import lru_cache
@@ -15,46 +14,48 @@ DIMS = (-2, -1)
 
 def fft2(z: Tensor) -> Tensor:
     """(..., H, W) complex -> its spectrum."""
-    if _takes_ducc(z):
+    if _uses_ducc(z):
         return _ducc("c2c", z, forward=True)
     return torch.fft.fft2(z)
 
 
 def ifft2(z_f: Tensor) -> Tensor:
     """(..., H, W) complex -> H*W times the signal."""
-    if _takes_ducc(z_f):
+    if _uses_ducc(z_f):
         return _ducc("c2c", z_f, forward=False)
     return torch.fft.ifft2(z_f, norm="forward")
 
 
 def rfft2(y: Tensor) -> Tensor:
     """(..., H, W) real -> half spectrum (..., H, W//2 + 1)."""
-    if _takes_ducc(y):
+    if _uses_ducc(y):
         return _ducc("r2c", y, forward=True)
     return torch.fft.rfft2(y)
 
 
 def irfft2(y_f: Tensor, size: tuple[int, int]) -> Tensor:
     """Half spectrum -> H*W times the real signal (..., H, W)."""
-    if _takes_ducc(y_f, size):
+    if _uses_ducc(y_f, size):
         return _ducc("c2r", y_f, forward=False, lastsize=size[1])
     return torch.fft.irfft2(y_f, s=size, norm="forward")
 
 
 @lru_cache(maxsize=256)
-def suits_ducc(height: int, width: int) -> bool:
+def is_ducc_size(height: int, width: int) -> bool:
     """Whether a side has a prime factor above 31 and is not itself prime."""
     return any(31 < largest_prime_factor(side) < side for side in (height, width))
 
 
-def friendly_size(size: int) -> int:
-    """The smallest size from this one on, below 2^32, without a prime factor above 7: FFTs of those are fastest."""
-    while 210**32 % size:  # 210 = 2 * 3 * 5 * 7
+@lru_cache(maxsize=256)
+def fast_fft_size(size: int) -> int:
+    """The smallest size >= this one without a prime factor above 7: FFTs of such sizes are fastest."""
+    while largest_prime_factor(size) > 7:
         size += 1
     return size
 
 
 def largest_prime_factor(number: int) -> int:
+    """The largest prime factor; 1 for 1."""
     largest, factor = 1, 2
     while number > 1:
         if number % factor == 0:
@@ -75,8 +76,8 @@ def ducc():
     return ducc0
 
 
-def _takes_ducc(x: Tensor, size: tuple[int, int] | None = None) -> bool:
-    return x.device.type == "cpu" and suits_ducc(*(size or x.shape[-2:])) and ducc() is not None
+def _uses_ducc(x: Tensor, size: tuple[int, int] | None = None) -> bool:
+    return x.device.type == "cpu" and is_ducc_size(*(size or x.shape[-2:])) and ducc() is not None
 
 
 def _ducc(kind: str, x: Tensor, **options) -> Tensor:

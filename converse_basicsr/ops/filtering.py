@@ -1,28 +1,34 @@
-"""A padded signal through a bank of circular filters: transform, multiply, transform back, as one step of autograd."""
+"""A padded signal through a bank of circular filters: transform, multiply, transform back, as one autograd function."""
 
 import torch
 from torch import Tensor
 
-from .borders import Margins, fold_border
-from .compiling import is_compiling
+from .dispatch import triton_kernels
 from .fft import fft2, ifft2
-from .fused import fused
-from .packing import pack, unpack
-from .transforms import Torus
+from .padding import Margins, fold_border
+from .transforms import Torus, pack, unpack
 
 
 def filter_signal(y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str) -> Tensor:
-    """y (N, C, h, w), padded by mode, through filters (N or 1, C or 1, S, H, columns), cropped: (N, C, S, h, w)."""
-    if is_compiling():
+    """Pad y by mode, filter it and crop the margins.
+
+    Args:
+        y: (N, C, h, w).
+        filters: spectra (N or 1, C or 1, S, H, columns) on the torus.
+
+    Returns:
+        (N, C, S, h, w).
+    """
+    if torus.plain:
         return torus.synthesise(torus.analyse(y, margins, mode).unsqueeze(-3) * filters, margins)
     return _Filter.apply(y, filters, torus, margins, mode)[0]
 
 
 class _Filter(torch.autograd.Function):
-    """The filtered signal, and the spectrum of y, padded: an output too, so that the backward is differentiable.
+    """The filtered signal, and the spectrum of the padded y: a second output, so that the backward is differentiable.
 
-    Where the filters need no gradient, the spectrum is not kept and its place is None. Plain autograd would hold
-    products and conjugates as large as the batch.
+    The spectrum is saved only if the filters need a gradient; otherwise the second output is None. Autograd's own
+    backward would hold products and conjugates as large as the batch.
     """
 
     @staticmethod
@@ -32,9 +38,9 @@ class _Filter(torch.autograd.Function):
         spectrum = torus.to_spectrum(y, margins, mode).unsqueeze(-3)
         if not ctx.needs_input_grad[1]:
             ctx.save_for_backward(None, filters)
-            return torus.to_signal(_product(spectrum, filters, in_place=True), margins), None
+            return torus.to_signal(_multiply(spectrum, filters, in_place=True), margins), None
         ctx.save_for_backward(spectrum, filters)
-        return torus.to_signal(_product(spectrum, filters, in_place=False), margins), spectrum
+        return torus.to_signal(_multiply(spectrum, filters, in_place=False), margins), spectrum
 
     @staticmethod
     def backward(ctx, grad: Tensor | None, grad_spectrum: Tensor | None):
@@ -42,59 +48,59 @@ class _Filter(torch.autograd.Function):
         torus, margins, mode = ctx.options
         needed = ctx.needs_input_grad[:2]
         first_order = grad is not None and grad_spectrum is None and not torch.is_grad_enabled()
-        if first_order and torus.packed and not fused(grad):
+        if first_order and torus.packed and not triton_kernels(grad):
             return *_gradients_of_pairs(grad, spectrum, filters, torus, margins, mode, needed), None, None, None
-        to_spectrum, to_y, to_filters = grad_spectrum, None, None
+        total_spectrum, grad_y, grad_filters = grad_spectrum, None, None
         if grad is not None:
-            to_spectrum, to_filters = _gradients(torus.analyse(grad, margins), spectrum, filters, needed)
+            total_spectrum, grad_filters = _gradients(torus.analyse(grad, margins), spectrum, filters, needed)
             if grad_spectrum is not None and needed[0]:
-                to_spectrum = to_spectrum + grad_spectrum
-        if to_spectrum is not None and needed[0]:
-            to_y = torus.transpose_of_analyse(to_spectrum.squeeze(-3), margins, mode)
-        return to_y, to_filters, None, None, None
+                total_spectrum = total_spectrum + grad_spectrum
+        if total_spectrum is not None and needed[0]:
+            grad_y = torus.transpose_of_analyse(total_spectrum.squeeze(-3), margins, mode)
+        return grad_y, grad_filters, None, None, None
 
 
-def _product(spectrum: Tensor, filters: Tensor, in_place: bool) -> Tensor:
+def _multiply(spectrum: Tensor, filters: Tensor, in_place: bool) -> Tensor:
     """Spectra (N, C, 1, H, W) times filters (N or 1, C or 1, S, H, W): (N, C, S, H, W)."""
-    if kernels := fused(spectrum):
+    if kernels := triton_kernels(spectrum):
         return kernels.multiply(spectrum, filters)
     return spectrum.mul_(filters) if in_place and filters.shape[-3] == 1 else spectrum * filters
 
 
 def _gradients(grad_f: Tensor, spectrum: Tensor | None, filters: Tensor, needed: tuple[bool, bool]):
-    """To spectrum and to filters, from that of their product; those not needed are None."""
-    if (kernels := fused(grad_f)) and not torch.is_grad_enabled():
+    """grad_spectrum and grad_filters from the gradient of their product; those not needed are None."""
+    if (kernels := triton_kernels(grad_f)) and not torch.is_grad_enabled():
         return kernels.multiply_gradients(grad_f, spectrum, filters, needed)
-    to_filters = _sum_of_products(grad_f, spectrum.conj(), filters.shape) if needed[1] else None
-    return _sum_of_components(grad_f * filters.conj()) if needed[0] else None, to_filters
+    grad_filters = _sum_of_products(grad_f, spectrum.conj(), filters.shape) if needed[1] else None
+    return _sum_components(grad_f * filters.conj()) if needed[0] else None, grad_filters
 
 
 def _gradients_of_pairs(grad, spectrum, filters, torus, margins, mode, needed) -> tuple[Tensor | None, Tensor | None]:
-    """To y and to filters, from that of the filtered signal, and no conjugate is formed.
+    """grad_y and grad_filters from the gradient of the filtered signal, without forming a conjugate.
 
-    x2 + i*x1 is i*conj(x1 + i*x2). So pairs whose samples are exchanged, sent through the filters themselves between
-    the transforms of the other direction, come out filtered by their conjugates, and exchanged.
+    x2 + i*x1 is i*conj(x1 + i*x2). So pairs with their samples exchanged, filtered between the transforms of the
+    other direction, come out filtered by the conjugates, with their samples exchanged.
     """
     grad_f = ifft2(pack(grad, torus.size, margins, "constant", packed=True, exchanged=True))
-    to_y = to_filters = None
+    grad_y = grad_filters = None
     if needed[1]:
         total = _sum_of_products(spectrum, grad_f, filters.shape)
-        to_filters = torch.complex(total.imag, total.real)
+        grad_filters = torch.complex(total.imag, total.real)
     if needed[0]:
         product = grad_f.mul_(filters) if filters.shape[-3] == 1 else grad_f * filters
-        x = fft2(_sum_of_components(product).squeeze(-3))
+        x = fft2(_sum_components(product).squeeze(-3))
         fold_border(x, margins, mode)
-        to_y = unpack(x, margins, packed=True, exchanged=True)
-    return to_y, to_filters
+        grad_y = unpack(x, margins, packed=True, exchanged=True)
+    return grad_y, grad_filters
 
 
-def _sum_of_components(product: Tensor) -> Tensor:
+def _sum_components(product: Tensor) -> Tensor:
     """(N, C, S, H, W) -> (N, C, 1, H, W)."""
     return product if product.shape[-3] == 1 else product.sum(-3, keepdim=True)
 
 
 def _sum_of_products(a: Tensor, b: Tensor, shape: torch.Size) -> Tensor:
-    """a * b, summed over what shares a filter."""
+    """a * b, summed over the samples and channels that share a filter."""
     if shape[0] != 1 or torch.is_grad_enabled():
         return (a * b).sum_to_size(shape)
     total = a[:1] * b[:1]

@@ -1,8 +1,9 @@
-"""The prior x0 that the solution is drawn towards."""
+"""The prior x0, which the solution is regularised towards."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .dispatch import without_autocast
 
 PRIORS = ("nearest", "zero", "bilinear", "bicubic")
 
@@ -12,11 +13,11 @@ Prior = Tensor | str
 def check_prior(x0: Prior) -> None:
     """Raise ValueError unless x0 is a tensor or one of PRIORS."""
     if not isinstance(x0, Tensor) and x0 not in PRIORS:
-        raise ValueError(f"prior {x0!r} is not known; it may be one of {', '.join(PRIORS)}, or a tensor")
+        raise ValueError(f"prior {x0!r} is not known; it must be one of {', '.join(PRIORS)}, or a tensor")
 
 
 def prior_image(y: Tensor, scale: int, x0: Prior) -> Tensor:
-    """The prior on the fine grid: (N, C, s*h, s*w), by name from y (N, C, h, w) or as the tensor given."""
+    """The prior on the fine grid, (N, C, s*h, s*w): made from y (N, C, h, w) by name, or the given tensor."""
     check_prior(x0)
     if isinstance(x0, Tensor):
         return x0
@@ -27,5 +28,5 @@ def prior_image(y: Tensor, scale: int, x0: Prior) -> Tensor:
     if x0 == "nearest":
         n, c, h, w = y.shape
         return y[..., :, None, :, None].expand(n, c, h, scale, w, scale).reshape(n, c, h * scale, w * scale)
-    with torch.autocast(y.device.type, enabled=False):
+    with without_autocast(y):
         return F.interpolate(y, scale_factor=scale, mode=x0, align_corners=False)

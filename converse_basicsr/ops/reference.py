@@ -1,14 +1,13 @@
-"""The closed form as the papers print it: slow, and the yardstick that every other path is held against."""
+"""The closed form as the papers print it: slow, and the reference that every other path is tested against."""
 
 import torch
 from torch import Tensor
 
 from .prior import Prior, prior_image
-from .spectra import fold, psf2otf, tile_spectrum, zero_insert
 
 
 def converse2d_reference(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int = 1, x0: Prior = "nearest") -> Tensor:
-    """Solve what :func:`converse_basicsr.converse2d` solves, by the literal closed form.
+    """Solve what :func:`converse_basicsr.converse2d` solves without padding, by the literal closed form.
 
     Divides a difference of nearly equal numbers by lam: use float64 (in float32 the relative error is
     1e-5 to 1e-3). Same arguments, same result.
@@ -24,3 +23,43 @@ def converse2d_reference(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int
     quotient = fold(otf * rhs, scale) / (fold(otf.abs().square(), scale) + lam)
     x_f = (rhs - otf.conj() * tile_spectrum(quotient, scale)) / lam
     return torch.fft.ifft2(x_f).real
+
+
+def psf2otf(psf: Tensor, size: tuple[int, int]) -> Tensor:
+    """Centred DFT of a psf; taps outside the torus are wrapped onto it.
+
+    Args:
+        psf: (..., kh, kw), real, centre at tap (kh//2, kw//2).
+        size: (H, W) of the torus.
+
+    Returns:
+        (..., H, W), complex, the full spectrum.
+    """
+    grid = psf
+    for dim, extent in ((-2, size[0]), (-1, size[1])):
+        taps = grid.shape[dim]
+        index = (torch.arange(taps, device=psf.device) - taps // 2) % extent
+        shape = list(grid.shape)
+        shape[dim] = extent
+        grid = grid.new_zeros(shape).index_add(dim, index, grid)
+    return torch.fft.fft2(grid)
+
+
+def zero_insert(y: Tensor, scale: int) -> Tensor:
+    """(..., h, w) -> (..., s*h, s*w): every sample at the top left of an s x s block of zeros."""
+    h, w = y.shape[-2:]
+    out = y.new_zeros(*y.shape[:-2], h, scale, w, scale)
+    out[..., 0, :, 0] = y
+    return out.reshape(*y.shape[:-2], h * scale, w * scale)
+
+
+def fold(spectrum: Tensor, scale: int) -> Tensor:
+    """(..., s*h, s*w) -> (..., h, w): mean over the s x s aliases of every coarse frequency."""
+    height, width = spectrum.shape[-2:]
+    blocks = spectrum.reshape(*spectrum.shape[:-2], scale, height // scale, scale, width // scale)
+    return blocks.mean(dim=(-4, -2))
+
+
+def tile_spectrum(spectrum: Tensor, scale: int) -> Tensor:
+    """(..., h, w) -> (..., s*h, s*w): the coarse spectrum repeated s x s times."""
+    return spectrum.repeat(*[1] * (spectrum.dim() - 2), scale, scale)

@@ -1,13 +1,11 @@
-"""Between signals and spectra: pad and transform, invert and crop, each the other's transpose.
+"""Between signals and spectra: pad and transform, invert and crop. Each direction is the other's transpose.
 
-Two real samples that meet the same filter share one complex transform, as x1 + i*x2 ("packed"): complex FFTs of half
-as many signals are faster than real ones, and nothing need be known of the symmetry of spectra. An odd batch, or one
-whose samples have filters of their own, takes real FFTs and half spectra.
+Two real samples that share a filter share one complex transform, as x1 + i*x2 ("packed"): complex FFTs of half as many
+signals are faster than real ones, and no symmetry of spectra has to be handled. An odd batch, or one with a filter per
+sample, takes real FFTs and half spectra.
 
-All FFTs are unscaled, so that each direction's transpose is the other direction. A half spectrum stands for the whole
-one, in gradients too; `stand_for_whole` is where ordinary tensors enter.
-
-While torch.compile or torch.jit.trace record a graph, the same is done by plain operations and their own derivatives.
+All FFTs are unscaled, so that each direction's transpose is the other direction. A half spectrum represents the whole
+one, also in gradients; `Torus.as_half` converts an ordinary tensor.
 """
 
 from dataclasses import dataclass
@@ -15,10 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .borders import NO_MARGINS, Margins, fold_border, pad
-from .compiling import is_compiling
+from .dispatch import triton_kernels
 from .fft import fft2, ifft2, irfft2, rfft2
-from .packing import pack, unpack
+from .padding import NO_MARGINS, Margins, fill_border, fold_border, pad
 
 
 @dataclass(frozen=True)
@@ -28,10 +25,12 @@ class Torus:
     Args:
         size: (H, W), margins included.
         packed: pairs of samples as complex signals (even batches), or real FFTs.
+        plain: use plain torch operations and their own derivatives (see dispatch.needs_plain_operations).
     """
 
     size: tuple[int, int]
     packed: bool
+    plain: bool = False
 
     @property
     def cells(self) -> int:
@@ -45,44 +44,80 @@ class Torus:
 
     def analyse(self, y: Tensor, margins: Margins = NO_MARGINS, mode: str = "constant") -> Tensor:
         """(N, ..., h, w), padded by mode to the torus -> spectra (N/2 or N, ..., H, columns)."""
-        if is_compiling():
+        if self.plain:
             return _analyse_plain(y, self, margins, mode)
         return _Analyse.apply(y, self, margins, mode)
 
     def synthesise(self, spectrum: Tensor, margins: Margins = NO_MARGINS) -> Tensor:
         """Spectra -> H*W times the signal (N, ..., h, w), the margins cropped."""
-        if is_compiling():
+        if self.plain:
             return _synthesise_plain(spectrum, self, margins)
         return _Synthesise.apply(spectrum, self, margins, "constant")
 
     def transpose_of_analyse(self, spectrum: Tensor, margins: Margins, mode: str) -> Tensor:
-        """Spectra -> H*W times the signal (N, ..., h, w), what stands in the margins added to where it was taken."""
+        """Spectra -> H*W times the signal (N, ..., h, w); margins are added to the samples they were copied from."""
         return _Synthesise.apply(spectrum, self, margins, mode)
 
     def to_spectrum(self, y: Tensor, margins: Margins, mode: str) -> Tensor:
-        """analyse, outside autograd."""
+        """analyse without autograd."""
         z = pack(y, self.size, margins, mode, self.packed)
         return fft2(z) if self.packed else rfft2(z)
 
     def to_signal(self, spectrum: Tensor, margins: Margins, mode: str = "constant") -> Tensor:
-        """transpose_of_analyse, outside autograd; with mode 'constant' that is synthesise."""
+        """transpose_of_analyse without autograd; with mode 'constant' that is synthesise."""
         x = ifft2(spectrum) if self.packed else irfft2(spectrum, self.size)
         fold_border(x, margins, mode)
         return unpack(x, margins, self.packed)
 
-    def stand_for_whole(self, spectrum: Tensor) -> Tensor:
-        """A half spectrum made of ordinary tensors: its gradient counts the mirrored half too."""
-        if self.packed or is_compiling():
+    def as_half(self, spectrum: Tensor) -> Tensor:
+        """Convert a half spectrum of ordinary tensors: from here on its gradient counts the mirrored half too."""
+        if self.packed or self.plain:
             return spectrum
-        return _StandForWhole.apply(spectrum, self)
+        return _AsHalf.apply(spectrum, self)
 
     def multiplicity(self, like: Tensor) -> Tensor:
-        """(columns,): how often a column of a half spectrum stands in the whole one."""
+        """(columns,): how often each column of a half spectrum occurs in the whole one."""
         count = torch.full((self.columns,), 2.0, dtype=like.real.dtype, device=like.device)
         count[0] = 1
         if self.size[1] % 2 == 0:
             count[-1] = 1
         return count
+
+
+def pack(
+    y: Tensor, size: tuple[int, int], margins: Margins, mode: str, packed: bool, exchanged: bool = False
+) -> Tensor:
+    """(N, ..., h, w), padded by mode to size (H, W): real (N, ..., H, W), or pairs as complex (N/2, ..., H, W).
+
+    Args:
+        exchanged: pairs as x2 + i*x1 (plain torch only; the Triton kernels conjugate in registers instead).
+    """
+    if not (packed or any(margins)):
+        return y
+    if (kernels := triton_kernels(y)) and not exchanged:
+        return kernels.pack(y, size, margins, mode, packed)
+    create = y.new_zeros if mode == "constant" else y.new_empty
+    if packed:
+        real, imag = reversed(y.chunk(2)) if exchanged else y.chunk(2)
+        z = create(*real.shape[:-2], *size, dtype=y.dtype.to_complex())
+        torch.complex(real, imag, out=margins.crop(z))
+    else:
+        z = create(*y.shape[:-2], *size)
+        margins.crop(z).copy_(y)
+    fill_border(z, margins, mode)
+    return z
+
+
+def unpack(z: Tensor, margins: Margins, packed: bool, exchanged: bool = False) -> Tensor:
+    """(N or N/2, ..., H, W), margins cropped: real (N, ..., h, w)."""
+    if not (packed or any(margins)):
+        return z.contiguous()
+    if (kernels := triton_kernels(z)) and not exchanged:
+        return kernels.unpack(z, margins, packed)
+    z = margins.crop(z)
+    if not packed:
+        return z.contiguous()
+    return torch.cat((z.imag, z.real) if exchanged else (z.real, z.imag))
 
 
 def _analyse_plain(y: Tensor, torus: Torus, margins: Margins, mode: str) -> Tensor:
@@ -121,8 +156,8 @@ class _Synthesise(torch.autograd.Function):
         return _Analyse.apply(grad, *ctx.options), None, None, None
 
 
-class _StandForWhole(torch.autograd.Function):
-    """From an ordinary tensor to one that stands for the whole; its transpose counts the mirrored half."""
+class _AsHalf(torch.autograd.Function):
+    """The identity; its transpose counts the mirrored half."""
 
     @staticmethod
     def forward(ctx, spectrum: Tensor, torus: Torus) -> Tensor:
@@ -131,10 +166,10 @@ class _StandForWhole(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        return _CountWhole.apply(grad, ctx.torus), None
+        return _CountMirrored.apply(grad, ctx.torus), None
 
 
-class _CountWhole(torch.autograd.Function):
+class _CountMirrored(torch.autograd.Function):
     @staticmethod
     def forward(ctx, grad: Tensor, torus: Torus) -> Tensor:
         ctx.torus = torus
@@ -142,4 +177,4 @@ class _CountWhole(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        return _StandForWhole.apply(grad, ctx.torus), None
+        return _AsHalf.apply(grad, ctx.torus), None

@@ -1,4 +1,4 @@
-"""Padding: margins filled from the interior of a signal, and folded back onto it, in place."""
+"""Padding: margins are filled from the interior of a signal, and in gradients added back to it, in place."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .fft import friendly_size
+from .dispatch import needs_plain_operations
+from .fft import fast_fft_size
 
 PADDING_MODES = ("circular", "reflect", "replicate", "constant")
 
 
 class Margins(NamedTuple):
-    """How many samples stand around a signal on each side, in the order of F.pad."""
+    """How many samples are added to a signal on each side, in the order of F.pad."""
 
     left: int = 0
     right: int = 0
@@ -35,35 +36,51 @@ class Margins(NamedTuple):
 NO_MARGINS = Margins()
 
 
+def check_padding(padding: int, mode: str) -> None:
+    """Raise ValueError unless padding is an integer >= 0 and mode one of PADDING_MODES."""
+    if not isinstance(padding, int) or padding < 0:
+        raise ValueError(f"padding must be an integer >= 0, got {padding!r}")
+    if mode not in PADDING_MODES:
+        raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
+
+
 def check_size(x: Tensor, padding: int, mode: str) -> None:
     """Raise ValueError unless x (..., h, w) is large enough to be padded."""
-    needed = {"circular": padding, "reflect": padding + 1}.get(mode, 1)
-    if padding and min(x.shape[-2:]) < needed:
+    needed = max({"circular": padding, "reflect": padding + 1}.get(mode, 1) if padding else 1, 1)
+    if min(x.shape[-2:]) < needed:
         raise ValueError(
             f"an input of {x.shape[-2]}x{x.shape[-1]} is too small for {mode} padding of {padding}: "
             f"at least {needed}x{needed} is needed"
         )
 
 
-def fast_margin(side: int, padding: int, mode: str) -> int:
-    """The margin after a side, `padding` or the few samples more that make the whole a size of fast FFTs.
+def choose_margins(size: tuple[int, int], padding: int, mode: str, fast_size: bool) -> Margins:
+    """The margins of a signal (h, w): `padding` on all sides, with fast_size a few more at the bottom and right."""
+    bottom, right = (_fast_margin(side, padding, mode) if fast_size else padding for side in size)
+    return Margins(left=padding, right=right, top=padding, bottom=bottom)
 
-    Just `padding` where the mode cannot fill more from so small a side.
+
+def _fast_margin(side: int, padding: int, mode: str) -> int:
+    """The margin after a side, enlarged so that the padded side is a fast FFT size.
+
+    It stays `padding` where the mode cannot fill more from so short a side.
     """
-    margin = friendly_size(side + 2 * padding) - side - padding
-    most = {"circular": side, "reflect": side - 1}.get(mode, margin)
-    return margin if margin <= most else padding
+    margin = fast_fft_size(side + 2 * padding) - side - padding
+    limit = {"circular": side, "reflect": side - 1}.get(mode, margin)
+    return margin if margin <= limit else padding
 
 
 def pad(x: Tensor, margins: Margins, mode: str) -> Tensor:
     """(N, C, h, w) -> (N, C, H, W), the margins filled by mode."""
-    if mode == "replicate" and torch.compiler.is_compiling():
+    if not any(margins):
+        return x
+    if mode == "replicate" and needs_plain_operations(x):
         return _repeat_edges(x, margins)
-    return F.pad(x, margins, mode) if any(margins) else x
+    return F.pad(x, margins, mode)
 
 
 def _repeat_edges(x: Tensor, margins: Margins) -> Tensor:
-    """F.pad's 'replicate', whose own backward inductor (torch 2.13) compiles for other strides than it then meets."""
+    """F.pad's 'replicate'. Inductor (torch 2.13) compiles the backward of torch's own for the wrong strides."""
     for dim, before, after in ((-1, *margins[:2]), (-2, *margins[2:])):
         first, last = x.narrow(dim, 0, 1), x.narrow(dim, -1, 1)
         x = torch.cat([*[first] * before, x, *[last] * after], dim)
@@ -71,15 +88,15 @@ def _repeat_edges(x: Tensor, margins: Margins) -> Tensor:
 
 
 def fill_border(x: Tensor, margins: Margins, mode: str) -> None:
-    """Set the outer samples of x (..., H, W), contiguous, from its interior; 'constant' leaves them."""
+    """Fill the margins of x (..., H, W), contiguous, from its interior; 'constant' leaves them as they are."""
     left, right, top, bottom = margins
     if any(margins) and mode != "constant":
         _fill(x[..., left : x.shape[-1] - right].mT, top, bottom, mode)
-        _fill(x, left, right, mode)  # whole rows, one long list of them: faster than rows of each image
+        _fill(x, left, right, mode)  # whole rows as one long list: faster than image by image
 
 
 def fold_border(x: Tensor, margins: Margins, mode: str) -> None:
-    """The transpose of fill_border: add the outer samples of x to those they were taken from."""
+    """The transpose of fill_border: add the margins of x to the samples they were copied from."""
     left, right, top, bottom = margins
     if any(margins) and mode != "constant":
         _fold(x, left, right, mode)
@@ -95,14 +112,14 @@ def _fold(x: Tensor, before: int, after: int, mode: str) -> None:
     for margin, source in _sources(x, before, after, mode):
         if mode != "replicate":
             source.add_(margin.flip(-1) if mode == "reflect" else margin)
-        elif x.is_contiguous():  # then a product with ones is faster than a sum
+        elif x.is_contiguous():  # a product with ones is faster than a sum
             source.flatten().addmv_(margin.flatten(0, -2), margin.new_ones(margin.shape[-1]))
         else:
             source.add_(margin.sum(-1, keepdim=True))
 
 
 def _sources(x: Tensor, before: int, after: int, mode: str) -> tuple[tuple[Tensor, Tensor], ...]:
-    """Both margins of the last dimension, each with the samples that it takes (mirrored to reflect)."""
+    """Both margins of the last dimension, each with the samples that it copies ('reflect' mirrors them)."""
     end = x.shape[-1] - after
     if mode == "circular":
         first, last = x[..., end - before : end], x[..., before : before + after]

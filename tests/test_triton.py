@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from converse_basicsr.ops import fused as module
-from converse_basicsr.ops.fused import fused
+from converse_basicsr.ops import dispatch as module
+from converse_basicsr.ops.dispatch import triton_kernels
 
 CAPABILITIES = (80, 90)  # Ampere, Hopper
 
@@ -44,24 +45,24 @@ def a_gpu(monkeypatch):
 
 
 def test_a_cpu_takes_plain_torch():
-    assert fused(torch.zeros(2)) is None
+    assert triton_kernels(torch.zeros(2)) is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
 def test_single_precision_on_a_gpu_takes_the_kernels_unless_told_otherwise(a_gpu, monkeypatch, dtype):
-    assert fused(OnDevice(dtype)) is a_gpu
+    assert triton_kernels(OnDevice(dtype)) is a_gpu
     monkeypatch.setenv("CONVERSE_TRITON", "0")
-    assert fused(OnDevice(dtype)) is None
+    assert triton_kernels(OnDevice(dtype)) is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
 def test_double_precision_on_a_gpu_takes_plain_torch(a_gpu, dtype):
-    assert fused(OnDevice(dtype)) is None
+    assert triton_kernels(OnDevice(dtype)) is None
 
 
 def test_an_old_gpu_takes_plain_torch(a_gpu, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
-    assert fused(OnDevice()) is None
+    assert triton_kernels(OnDevice()) is None
 
 
 def test_without_triton_a_gpu_takes_plain_torch(a_gpu, monkeypatch):
@@ -69,7 +70,7 @@ def test_without_triton_a_gpu_takes_plain_torch(a_gpu, monkeypatch):
         raise ImportError("No module named 'triton'")
 
     monkeypatch.setattr(module.importlib, "import_module", absent)
-    assert fused(OnDevice()) is None
+    assert triton_kernels(OnDevice()) is None
 
 
 def test_a_gpu_that_triton_cannot_drive_takes_plain_torch_and_says_so_once(a_gpu, recwarn):
@@ -77,7 +78,7 @@ def test_a_gpu_that_triton_cannot_drive_takes_plain_torch_and_says_so_once(a_gpu
         raise RuntimeError("Failed to find C compiler")
 
     a_gpu.start_driver = fail
-    assert fused(OnDevice()) is None and fused(OnDevice()) is None
+    assert triton_kernels(OnDevice()) is None and triton_kernels(OnDevice()) is None
     assert [str(w.message) for w in recwarn] == [
         "Triton does not work here, plain torch operations are used: Failed to find C compiler"
     ]
@@ -93,7 +94,7 @@ def calls(monkeypatch):
         found.append((kernel, tensors, options))
 
     for name in ("inverse", "packing", "products"):
-        part = importlib.import_module(f"converse_basicsr.ops.kernels.{name}")
+        part = importlib.import_module(f"converse_basicsr.ops.triton_kernels.{name}")
         monkeypatch.setattr(part, "launch", record)
     return found
 
@@ -113,8 +114,8 @@ def compile_for(capability, kernel, tensors, options) -> str:
 
 @pytest.mark.parametrize("capability", CAPABILITIES)
 def test_every_kernel_compiles_for_a_gpu(calls, capability):
-    from converse_basicsr.ops import kernels
-    from converse_basicsr.ops.borders import Margins
+    from converse_basicsr.ops import triton_kernels as kernels
+    from converse_basicsr.ops.padding import Margins
 
     y, bank, lam = torch.zeros(2, 3, 6, 7), torch.zeros(1, 3, 2, 6, 7), torch.ones(1, 3, 1, 1)
     spectrum, filters = torch.zeros(2, 3, 1, 6, 7).cfloat(), torch.zeros(1, 3, 9, 6, 7).cfloat()
@@ -130,11 +131,16 @@ def test_every_kernel_compiles_for_a_gpu(calls, capability):
         assert f".entry {kernel.fn.__name__}" in compile_for(capability, kernel, tensors, options)
 
 
-def test_the_kernels_in_tritons_interpreter():
-    """A process of its own, since Triton chooses between compiler and interpreter as it is imported."""
+INTERPRETED = Path(__file__).with_name("triton_interpreted.py")
+
+
+@pytest.mark.parametrize("name", re.findall(r"^def (test_\w+)", INTERPRETED.read_text(), re.MULTILINE))
+def test_in_tritons_interpreter(name):
+    """A process of its own, since Triton chooses between compiler and interpreter when it is imported."""
     pytest.importorskip("triton", reason="Triton is not installed")
-    command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", "interpreted.py"]
+    options = ["-q", "--noconftest", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, f"{INTERPRETED}::{name}"]
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    result = subprocess.run(command, cwd=Path(__file__).parent, env=environment, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=INTERPRETED.parent, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
     assert "skipped" not in result.stdout

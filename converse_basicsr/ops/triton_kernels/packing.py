@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..borders import Margins
+from ..padding import Margins
 from .launching import BLOCK, launch
 
 

@@ -3,14 +3,15 @@
 import copy
 import io
 import pickle
+import sys
 import threading
 
 import pytest
 import torch
 
 from converse_basicsr import Converse2D
-from converse_basicsr.layers import converse2d as module
 
+module = sys.modules["converse_basicsr.ops.converse2d"]  # the name in the package is the function
 Y = torch.randn(2, 3, 9, 10, generator=torch.Generator().manual_seed(0))
 
 
@@ -18,13 +19,13 @@ Y = torch.randn(2, 3, 9, 10, generator=torch.Generator().manual_seed(0))
 def builds(monkeypatch):
     """How many filter banks were built."""
     count = []
-    original = module.build_filter_bank
+    original = module.filter_bank
 
     def counted(*args):
         count.append(args)
         return original(*args)
 
-    monkeypatch.setattr(module, "build_filter_bank", counted)
+    monkeypatch.setattr(module, "filter_bank", counted)
     return count
 
 
@@ -145,13 +146,13 @@ def test_a_change_of_settings_is_seen(name, value):
 def test_training_forgets_and_large_filters_are_not_kept(monkeypatch):
     layer = make_layer()
     layer(Y)
-    assert layer.kept_filter._kept is not None
+    assert layer.filter_cache._entry is not None
     layer.train()
-    assert layer.kept_filter._kept is None
-    monkeypatch.setattr("converse_basicsr.layers.kept_filter.MOST_BYTES", 100)
+    assert layer.filter_cache._entry is None
+    monkeypatch.setattr("converse_basicsr.ops.cache.MAX_BYTES", 100)
     expected = fresh(layer)
     assert torch.equal(layer.eval()(Y), expected)
-    assert layer.kept_filter._kept is None
+    assert layer.filter_cache._entry is None
 
 
 def test_nothing_is_kept_while_learning(builds):
@@ -160,7 +161,7 @@ def test_nothing_is_kept_while_learning(builds):
         layer(Y).sum().backward()
     assert len(builds) == 2
     assert layer.weight.grad.abs().sum() > 0
-    assert layer.kept_filter._kept is None
+    assert layer.filter_cache._entry is None
 
 
 def test_frozen_parameters_let_gradients_to_the_input_through(builds):
@@ -184,7 +185,7 @@ def test_copies_and_pickles_start_empty_and_right():
     torch.save(layer, buffer)
     buffer.seek(0)
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), torch.load(buffer, weights_only=False)):
-        assert other.kept_filter._kept is None
+        assert other.filter_cache._entry is None
         other.weight.mul_(0.5)
         torch.testing.assert_close(other(Y), fresh(other), rtol=0, atol=0)
         assert torch.equal(layer(Y), expected)

@@ -1,6 +1,6 @@
-"""The Triton kernels in Triton's interpreter, on the CPU: test_fused.py runs this file with TRITON_INTERPRET=1.
+"""The Triton kernels in Triton's interpreter, on the CPU: test_triton.py runs each test here with TRITON_INTERPRET=1.
 
-Triton reads the variable as it is imported, so this needs a process of its own.
+Triton reads the variable when it is imported, so these tests need a process of their own.
 """
 
 import pytest
@@ -8,11 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from converse_basicsr import Converse2D, converse2d, converse2d_reference
-from converse_basicsr.ops import kernels
-from converse_basicsr.ops.borders import PADDING_MODES, Margins
-from converse_basicsr.ops.inverse_filter import inverse_filter, inverse_filter_composite
-from converse_basicsr.ops.packing import pack, unpack
-from converse_basicsr.ops.transforms import Torus
+from converse_basicsr.ops import triton_kernels as kernels
+from converse_basicsr.ops.filters import inverse_filter, inverse_filter_plain
+from converse_basicsr.ops.padding import PADDING_MODES, Margins
+from converse_basicsr.ops.transforms import Torus, pack, unpack
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}  # of the largest value
 
@@ -138,7 +137,7 @@ def test_inverse_filter_is_its_composite(taken, prior, psf, lam, size, packed):
     upstream = torch.randn_like(inverse_filter(*inputs, torus, prior))
     found, expected = (
         values_and_gradients(lambda *a, f=f: f(*a, torus, prior), inputs, upstream)
-        for f in (inverse_filter, inverse_filter_composite)
+        for f in (inverse_filter, inverse_filter_plain)
     )
     assert taken == {"inverse_filter", "inverse_filter_gradients"}
     for value, other in zip(found, expected, strict=True):

@@ -1,0 +1,105 @@
+"""x + gain * branch(x) for the branches of a ConverseBlock, in training on a CPU in fewer passes over memory.
+
+Layer norm and the 1x1 convolution after it become one autograd function, and the last 1x1 convolution adds to x
+itself. A training step of a network is 5 to 13 % faster (docs/speed.md); evaluation gains nothing.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from ..ops.dispatch import needs_plain_operations
+from .layer_norm import LayerNorm2d, normalise, normalise_gradient
+from .pointwise import PointwiseConv2d, multiply_channels
+
+
+def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
+    """x + gain * branch(x).
+
+    Args:
+        x: (N, C, H, W).
+        branch: LayerNorm2d, PointwiseConv2d, any modules, PointwiseConv2d.
+        gain: (1, C, 1, 1), or None for 1.
+    """
+    if not _can_fuse(x, branch):
+        out = branch(x)
+        return x + out if gain is None else torch.addcmul(x, out, gain)
+    norm, expand, *middle, project = branch
+    out, x, *_ = _NormalisedPointwise.apply(x, norm.weight, norm.bias, expand.weight, expand.bias, norm.eps)
+    for module in middle:
+        out = module(out)
+    return _add_pointwise(x, out, project, gain)
+
+
+def _can_fuse(x: Tensor, branch: nn.Module) -> bool:
+    """Whether the fused form applies, and nobody can tell: the modules it replaces are ours and have no hooks."""
+    if (
+        x.device.type != "cpu"
+        or x.dtype not in (torch.float32, torch.float64)
+        or not torch.is_grad_enabled()
+        or torch.is_autocast_enabled("cpu")
+        or needs_plain_operations(x)
+        or type(branch) is not nn.Sequential
+        or len(branch) < 3
+    ):
+        return False
+    replaced = branch[0], branch[1], branch[-1]
+    return [type(module) for module in replaced] == [LayerNorm2d, PointwiseConv2d, PointwiseConv2d] and not any(
+        module._forward_pre_hooks or module._forward_hooks or module._backward_pre_hooks or module._backward_hooks
+        for module in (branch, *replaced)
+    )
+
+
+def _add_pointwise(x: Tensor, out: Tensor, conv: PointwiseConv2d, gain: Tensor | None) -> Tensor:
+    """x + gain * conv(out)."""
+    matrix, bias = conv.weight.flatten(1), conv.bias.view(-1, 1)
+    if gain is not None:
+        matrix, bias = matrix * gain.view(-1, 1), bias * gain.view(-1, 1)
+    matrix = matrix.expand(x.shape[0], -1, -1)
+    return torch.add(x.flatten(2), bias).baddbmm_(matrix, out.flatten(2)).unflatten(2, x.shape[2:])
+
+
+class _NormalisedPointwise(torch.autograd.Function):
+    """(conv(norm(x)), x, normalised x, 1 / standard deviation); all are outputs so that the backward is differentiable.
+
+    The scale and shift of the norm go into the matrix. The normalised x has no mean over channels, so the rows of the
+    matrix may lose theirs; then the gradient has no mean either, and the norm's backward need not subtract it. The
+    gradient of the residual path, x, is added in the same pass.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, scale: Tensor, shift: Tensor, weight: Tensor, bias: Tensor, eps: float):
+        ctx.set_materialize_grads(False)
+        normal, inverse_std = normalise(x, eps)
+        flat_weight = weight.flatten(1)
+        matrix = flat_weight * scale
+        matrix = torch.sub(matrix, matrix.sum(1, keepdim=True), alpha=1 / len(scale))
+        ctx.save_for_backward(normal, inverse_std, scale, shift, weight, matrix)
+        out = multiply_channels(matrix, normal).add_(torch.addmv(bias, flat_weight, shift).view(-1, 1, 1))
+        return out, x.view_as(x), normal, inverse_std
+
+    @staticmethod
+    def backward(ctx, grad, grad_residual, grad_normal, grad_inverse_std):
+        normal, inverse_std, scale, shift, weight, matrix = ctx.saved_tensors
+        weight = weight.flatten(1)
+        grad_scale = grad_shift = grad_weight = grad_bias = None
+        first_order = grad_normal is None and grad_inverse_std is None and not torch.is_grad_enabled()
+        if grad is not None:
+            if any(ctx.needs_input_grad[1:]):
+                flat = grad.flatten(2)
+                grad_matrix = torch.bmm(flat, normal.flatten(2).mT).sum(0)
+                grad_bias = flat.sum((0, 2))
+                grad_weight = torch.addcmul(torch.outer(grad_bias, shift), grad_matrix, scale)[..., None, None]
+                grad_scale, grad_shift = (grad_matrix * weight).sum(0), grad_bias @ weight
+            through = multiply_channels((matrix if first_order else weight * scale).mT, grad)
+            if first_order:
+                along = (through * normal).sum(1, keepdim=True)
+                through.addcmul_(normal, along, value=-1 / normal.shape[1])
+                if grad_residual is None:
+                    grad_x = through.mul_(inverse_std)
+                else:
+                    grad_x = torch.addcmul(grad_residual, through, inverse_std)
+                return grad_x, grad_scale, grad_shift, grad_weight, grad_bias, None
+            grad_normal = through if grad_normal is None else through + grad_normal
+        grad_x = normalise_gradient(normal, inverse_std, grad_normal, grad_inverse_std)
+        grad_x = grad_x if grad_residual is None else grad_x + grad_residual
+        return grad_x, grad_scale, grad_shift, grad_weight, grad_bias, None

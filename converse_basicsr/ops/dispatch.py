@@ -1,0 +1,68 @@
+"""Which implementation a tensor takes: plain torch operations, autograd functions of our own, or Triton kernels."""
+
+import importlib
+import os
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton too reads it once
+MIN_CAPABILITY = (8, 0)  # of a CUDA device, for Triton
+
+
+def needs_plain_operations(*tensors: Tensor) -> bool:
+    """Whether to use plain torch operations only, and to cache nothing.
+
+    True while torch.compile or torch.export records a graph, inside torch.func transforms (grad, vmap, jvp), which
+    cannot see into our autograd functions, and for tensor subclasses such as fake tensors.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or any(type(x) not in (Tensor, nn.Parameter) for x in tensors)
+    )
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager:
+    """A context in which autocast leaves operations on x's device alone (the meta device has no autocast)."""
+    return nullcontext() if x.device.type == "meta" else torch.autocast(x.device.type, enabled=False)
+
+
+def triton_kernels(x: Tensor) -> ModuleType | None:
+    """The package triton_kernels if x can use it, else None.
+
+    It serves float32 and complex64 on a CUDA device that Triton supports. On a CPU it serves every dtype in Triton's
+    interpreter (TRITON_INTERPRET=1), which is very slow and exists for tests. CONVERSE_TRITON=0 turns it off.
+    """
+    if os.environ.get("CONVERSE_TRITON") == "0":
+        return None
+    if x.device.type == "cpu":
+        return _load() if INTERPRETED else None
+    if x.device.type != "cuda" or x.dtype not in (torch.float32, torch.complex64):
+        return None
+    return _load() if _can_compile(x.device) else None
+
+
+@lru_cache(maxsize=1)
+def _load() -> ModuleType | None:
+    try:
+        return importlib.import_module(".triton_kernels", __package__)
+    except ImportError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _can_compile(device: torch.device) -> bool:
+    """Triton builds its driver with a C compiler and Python's headers, which may be missing."""
+    if _load() is None or torch.cuda.get_device_capability(device) < MIN_CAPABILITY:
+        return False
+    try:
+        _load().start_driver()
+    except Exception as error:  # Triton has no common exception type
+        warnings.warn(f"Triton does not work here, plain torch operations are used: {error}", stacklevel=2)
+        return False
+    return True
