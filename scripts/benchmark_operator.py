@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Time Converse2D and its networks beside their rivals: the literal closed form, a bare FFT pair, convolutions.
+"""Time Converse2D and the networks beside baselines: the literal closed form, a bare FFT pair, convolutions.
 
     python scripts/benchmark_operator.py [--json FILE] [--picture FILE] [--device cpu|cuda] [--only WHICH]
 
-Medians of interleaved runs; every ratio is within one run. Prints Markdown tables.
+Medians of interleaved runs; compare only numbers of one run. Prints Markdown tables.
 """
 
 import argparse
@@ -42,7 +42,7 @@ OPERATORS = [  # (N, C, h, w), kernel_size, scale, padding, padding_mode
     ((8, 64, 48, 48), 3, 3, 2, "replicate"),
     ((2, 64, 101, 101), 5, 1, 4, "circular"),  # 109 is prime
 ]
-NETWORKS = [  # arch, input shape, further inputs, plain rival
+NETWORKS = [  # arch, input shape, plain baseline
     ("ConverseSRResNet", (4, 3, 24, 24), "MSRResNet"),
     ("ConverseSRResNet", (1, 3, 64, 64), "MSRResNet"),
     ("ConverseDnCNN", (1, 1, 128, 128), "DnCNN"),
@@ -78,9 +78,9 @@ def main() -> None:
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))
     if args.picture:
-        from chart import draw_chart
+        from chart import save_chart
 
-        draw_chart(results, args.picture)
+        save_chart(results, args.picture)
 
 
 def label(kind: str, case: tuple) -> str:
@@ -90,16 +90,15 @@ def label(kind: str, case: tuple) -> str:
     return f"{'x'.join(map(str, shape))} k{kernel_size} s{scale} p{padding}"
 
 
-OPERATOR_COLUMNS = ("literal", "ours, cold", "ours, kept", "FFT floor", "depthwise")
-NETWORK_COLUMNS = ("literal", "ours, cold", "ours, kept", "ours, compiled", "depthwise twin", "plain rival")
+OPERATOR_COLUMNS = ("literal", "ours, uncached", "ours, cached", "FFT pair", "depthwise")
+NETWORK_COLUMNS = ("literal", "ours, uncached", "ours, cached", "ours, compiled", "depthwise variant", "plain baseline")
 
 
 def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
     c = shape[1]
     y = torch.randn(shape, device=device)
     layer = Converse2D(c, c, kernel_size, scale, padding, mode).to(device)
-    rival_op = "conv" if scale == 1 else "conv_transpose"
-    rival = build_spatial_op(c, kernel_size, scale, padding=0, padding_mode=mode, eps=1, spatial_op=rival_op).to(device)
+    baseline = depthwise_baseline(c, kernel_size, scale, mode).to(device)
     padded = F.pad(y, (padding,) * 4, mode)
 
     def literal(y: Tensor) -> Tensor:
@@ -107,19 +106,27 @@ def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
         margin = padding * scale
         return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
 
-    def cold(y: Tensor) -> Tensor:
+    def uncached(y: Tensor) -> Tensor:
         layer.filter_cache.clear()
         return layer(y)
 
-    def floor() -> Tensor:
+    def fft_pair() -> Tensor:
         return torch.fft.irfft2(torch.fft.rfft2(padded), s=padded.shape[-2:])
 
-    functions = {"literal": literal, "ours, cold": cold, "ours, kept": layer, "depthwise": rival}
+    functions = {"literal": literal, "ours, uncached": uncached, "ours, cached": layer, "depthwise": baseline}
     evaluation = {name: evaluating(function, y) for name, function in functions.items()}
-    training = {name: training_step(function, y) for name, function in functions.items() if name != "ours, kept"}
-    evaluation["FFT floor"] = floor
-    training["FFT floor"] = lambda: (floor(), floor())
+    training = {name: training_step(function, y) for name, function in functions.items() if name != "ours, cached"}
+    evaluation["FFT pair"] = fft_pair
+    training["FFT pair"] = lambda: (fft_pair(), fft_pair())
     return measure_all(evaluation, training, device)
+
+
+def depthwise_baseline(channels: int, kernel_size: int, scale: int, mode: str) -> nn.Module:
+    """A depthwise (for s > 1 transposed) convolution without bias: Converse2D adds none either."""
+    op = "conv" if scale == 1 else "conv_transpose"
+    module = build_spatial_op(channels, kernel_size, scale, padding=0, padding_mode=mode, eps=1, spatial_op=op)
+    module.bias = None
+    return module
 
 
 def measure_network(arch, shape, plain, device, compiled) -> dict:
@@ -134,7 +141,7 @@ def measure_network(arch, shape, plain, device, compiled) -> dict:
     ours = build(arch)
     nn.init.normal_(list(ours.parameters())[-1], std=0.02)  # gradients reach the body
 
-    def cold(*inputs: Tensor) -> Tensor:
+    def uncached(*inputs: Tensor) -> Tensor:
         for module in ours.modules():
             if isinstance(module, Converse2D):
                 module.filter_cache.clear()
@@ -142,21 +149,21 @@ def measure_network(arch, shape, plain, device, compiled) -> dict:
 
     networks = {
         "literal": on_literal_form(ours),
-        "ours, cold": cold,
-        "ours, kept": ours,
-        "depthwise twin": build(arch, spatial_op="conv"),
+        "ours, uncached": uncached,
+        "ours, cached": ours,
+        "depthwise variant": build(arch, spatial_op="conv"),
     }
     if plain:
-        networks["plain rival"] = build(plain)
+        networks["plain baseline"] = build(plain)
     if compiled:
         networks["ours, compiled"] = torch.compile(ours)
     evaluation = {name: evaluating(network, *inputs) for name, network in networks.items()}
-    training = {name: training_step(f, *inputs) for name, f in networks.items() if name != "ours, kept"}
+    training = {name: training_step(f, *inputs) for name, f in networks.items() if name != "ours, cached"}
     modules = [network for network in networks.values() if isinstance(network, nn.Module)]
     return measure_all(evaluation, training, device, modules)
 
 
-UNMEASURED = ("FFT floor", "ours, compiled")  # memory: of the floor there is none, a compiled graph hides its own
+UNMEASURED = ("FFT pair", "ours, compiled")  # memory: a compiled graph hides its own
 
 
 def measure_all(evaluation: dict, training: dict, device: torch.device, modules: Sequence = ()) -> dict:

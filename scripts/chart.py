@@ -9,17 +9,17 @@ import matplotlib.pyplot as plt
 
 COLOURS = {
     "literal": "#b0413e",
-    "ours, cold": "#8fb8de",
-    "ours, kept": "#2a6f97",
-    "FFT floor": "#999999",
+    "ours, uncached": "#8fb8de",
+    "ours, cached": "#2a6f97",
+    "FFT pair": "#999999",
     "depthwise": "#e0a030",
-    "depthwise twin": "#e0a030",
-    "plain rival": "#557a46",
+    "depthwise variant": "#e0a030",
+    "plain baseline": "#557a46",
 }
 
 
-def draw_chart(results: dict, path: Path) -> None:
-    """Bars of milliseconds (logarithmic; quartiles as whiskers), one panel for each kind and phase."""
+def save_chart(results: dict, path: Path) -> None:
+    """Save a bar chart of milliseconds (logarithmic; whiskers are quartiles), one panel per kind and phase."""
     panels = [
         (kind, phase) for kind in ("operator", "networks") if results[kind] for phase in ("evaluation", "training")
     ]

@@ -95,5 +95,18 @@ def test_an_empty_batch(kernel_size, scale, prior):
     assert y.grad.shape == y.shape and not layer.weight.grad.any() and not layer.bias.grad.any()
 
 
+@pytest.mark.filterwarnings("ignore")  # jit.trace is deprecated, and a trace serves inputs of one size
+@pytest.mark.parametrize(("batch", "kernel_size", "scale"), CASES)
+def test_a_trace_gives_the_same(batch, kernel_size, scale):
+    layer = Converse2D(2, 2, kernel_size, scale, padding=3, padding_mode="replicate").eval()
+    y, other = torch.randn(2, batch, 2, 9, 8)
+    with torch.no_grad():
+        layer(y)  # caches its filter
+        traced = torch.jit.trace(layer, y, check_trace=False)
+        torch.testing.assert_close(traced(other), layer(other))
+        traced.weight.mul_(0.9)
+        torch.testing.assert_close(traced(other), layer(other))
+
+
 def test_an_empty_batch_passes_a_block():
     assert ConverseBlock(2, 3)(torch.randn(0, 2, 6, 7)).shape == (0, 2, 6, 7)

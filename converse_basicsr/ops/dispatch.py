@@ -17,11 +17,12 @@ MIN_CAPABILITY = (8, 0)  # of a CUDA device, for Triton
 def needs_plain_operations(*tensors: Tensor) -> bool:
     """Whether to use plain torch operations only, and to cache nothing.
 
-    True while torch.compile or torch.export records a graph, inside torch.func transforms (grad, vmap, jvp), which
-    cannot see into our autograd functions, and for tensor subclasses such as fake tensors.
+    True while a graph is recorded (torch.compile, torch.export, torch.jit.trace), inside torch.func transforms (grad,
+    vmap, jvp), which cannot see into our autograd functions, and for tensor subclasses such as fake tensors.
     """
     return (
         torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
         or torch._C._are_functorch_transforms_active()
         or any(type(x) not in (Tensor, nn.Parameter) for x in tensors)
     )
