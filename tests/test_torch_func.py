@@ -98,8 +98,8 @@ def test_an_empty_batch(kernel_size, scale, prior):
 @pytest.mark.filterwarnings("ignore")  # jit.trace is deprecated, and a trace serves inputs of one size
 @pytest.mark.parametrize(("batch", "kernel_size", "scale"), CASES)
 def test_a_trace_gives_the_same(batch, kernel_size, scale):
-    layer = Converse2D(2, 2, kernel_size, scale, padding=3, padding_mode="replicate").eval()
-    y, other = torch.randn(2, batch, 2, 9, 8)
+    layer = Converse2D(2, 2, kernel_size, scale, padding=3, padding_mode="replicate").double().eval()
+    y, other = torch.randn(2, batch, 2, 9, 8, dtype=torch.float64)
     with torch.no_grad():
         layer(y)  # caches its filter
         traced = torch.jit.trace(layer, y, check_trace=False)
