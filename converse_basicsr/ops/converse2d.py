@@ -66,9 +66,11 @@ def converse2d(
     x0 = x0.to(dtype) if isinstance(x0, Tensor) else x0
     if len(y) == 0:  # FFT libraries refuse an empty batch
         return prior_image(y, scale, "nearest") + 0 * (psf.sum() + lam.sum()).to(y.dtype)
-    margins = choose_margins(tuple(y.shape[-2:]), padding, padding_mode, fast_size and not fits_block(psf, scale))
+    size = int(y.shape[-2]), int(y.shape[-1])  # torch.jit.trace has tensors there
+    margins = choose_margins(size, padding, padding_mode, fast_size and not fits_block(psf, scale))
+    torus = Torus(margins.around(size), _can_pack(y, psf, lam), needs_plain_operations(y, psf, lam))
     with without_autocast(y):
-        return _solve(y.to(dtype), psf.to(dtype), lam, scale, x0, margins, padding_mode, cache).to(y.dtype)
+        return _solve(y.to(dtype), psf.to(dtype), lam, scale, x0, margins, padding_mode, torus, cache).to(y.dtype)
 
 
 def _solve(
@@ -79,13 +81,13 @@ def _solve(
     x0: Prior,
     margins: Margins,
     mode: str,
+    torus: Torus,
     cache: FilterCache | None,
 ) -> Tensor:
     """Choose the path; docs/operator.md has a diagram."""
     prior = x0 if isinstance(x0, str) else "tensor"
     if prior in FILTER_PRIORS and stays_in_block(psf, scale):
         return solve_pointwise(y, psf, lam, scale, prior)
-    torus = Torus(margins.around(y.shape[-2:]), _can_pack(y, psf, lam), needs_plain_operations(y, psf, lam))
     if not fits_block(psf, scale) and (prior in FILTER_PRIORS or (scale == 1 and prior != "tensor")):
         prior = "zero" if prior == "zero" else "nearest"  # at scale 1, interpolation returns y itself
         filters = _filters(psf, lam, torus, scale, prior, cache)
