@@ -1,6 +1,6 @@
-"""Upsamplers of feature maps to compare with Converse2D, (N, C, h, w) -> (N, C, s*h, s*w), and Converse2D as one.
+"""Upsamplers of feature maps to compare with Converse2D: (N, C, h, w) -> (N, C, s*h, s*w).
 
-CARAFE and DySample are our own plain-torch forms, after the descriptions in their papers.
+CARAFE and DySample are our own implementations in plain torch, after the descriptions in their papers.
 """
 
 import torch
@@ -13,7 +13,7 @@ UPSAMPLERS = ("pixelshuffle", "conv_transpose", "nearest_conv", "converse", "car
 
 
 def build_upsampler(upsampler: str, num_feat: int, scale: int) -> tuple[nn.Module, nn.Module]:
-    """A convolution and what follows it, together an upsampling stage with its channels mixed.
+    """Build an upsampling stage: a convolution, and the module after it. Together they mix channels and upsample.
 
     Args:
         upsampler: one of UPSAMPLERS:
@@ -27,7 +27,7 @@ def build_upsampler(upsampler: str, num_feat: int, scale: int) -> tuple[nn.Modul
         scale: s, 2 or 3.
 
     Raises:
-        ValueError: the name is not known, or does not go with num_feat.
+        ValueError: the name is not known, or num_feat does not fit it.
     """
     if upsampler == "pixelshuffle":
         return nn.Conv2d(num_feat, num_feat * scale**2, 3, padding=1), nn.PixelShuffle(scale)
@@ -59,17 +59,17 @@ class NearestConv2d(nn.Conv2d):
 
 
 class Carafe(nn.Module):
-    """Content-aware reassembly: every output sample is a mean of k x k input samples, weights predicted from the input.
+    """Content-aware reassembly: each output sample is a weighted mean of k x k input samples; weights are predicted.
 
-    Source: Wang et al., "CARAFE: Content-Aware ReAssembly of FEatures", ICCV 2019. This is our plain form of it:
-    `unfold` and a matrix product, which holds k*k copies of the input; zeros stand around the input.
+    Source: Wang et al., "CARAFE: Content-Aware ReAssembly of FEatures", ICCV 2019. Ours uses `unfold` and a matrix
+    product, which needs k*k copies of the input; the input is padded with zeros.
 
     Args:
         num_feat: C.
         scale: s.
         kernel_size: k of the reassembly, odd.
         encoder_size: kernel of the convolution that predicts the weights, odd.
-        num_compressed: channels that it sees.
+        num_compressed: input channels of that convolution.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Carafe(nn.Module):
 
 
 class DySample(nn.Module):
-    """Bilinear upsampling whose sampling points move by offsets predicted from the input; it starts with none.
+    """Bilinear upsampling at sampling points that are shifted by predicted offsets, which start at zero.
 
     Source: Liu et al., "Learning to Upsample by Learning to Sample", ICCV 2023: the variant with a linear layer, then
     pixel shuffle, and a static scope factor.
@@ -103,11 +103,11 @@ class DySample(nn.Module):
     Args:
         num_feat: C.
         scale: s.
-        groups: of channels that share their offsets.
-        scope: factor of the offsets, which are in input samples.
+        groups: number of channel groups; the channels of a group share their offsets.
+        scope: factor of the offsets, in input samples.
 
     Raises:
-        ValueError: num_feat is no multiple of groups.
+        ValueError: num_feat is not a multiple of groups.
     """
 
     def __init__(self, num_feat: int, scale: int, groups: int = 4, scope: float = 0.25):

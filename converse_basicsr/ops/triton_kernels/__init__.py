@@ -1,7 +1,7 @@
-"""The passes over spectra and signals that memory bounds, fused in Triton. Import it through `fused` alone.
+"""Memory-bound passes over spectra and signals, fused in Triton. Use `dispatch.triton_kernels` to get this package.
 
-Offsets are 64-bit, save within a plane, sums run in a fixed order, and nothing waits for the device: results are
-deterministic, and a CUDA graph can capture every call whose kernels were compiled by a call before it.
+Offsets are 64-bit (32-bit within a plane), sums run in a fixed order, and nothing waits for the device: results are
+designed to be deterministic, and a CUDA graph to capture every call whose kernels an earlier call has compiled.
 """
 
 from .inverse import inverse_filter, inverse_filter_gradients

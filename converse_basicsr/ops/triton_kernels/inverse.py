@@ -1,4 +1,4 @@
-"""The elementwise part of inverse_filter, and its gradient (formulas there)."""
+"""The elementwise part of filters.inverse_filter, and its gradient (the formulas are in filters.py)."""
 
 import torch
 import triton
@@ -9,7 +9,7 @@ from .launching import BLOCK, dense, launch, load_complex, store_complex
 
 
 def inverse_filter(bank: Tensor, shift: Tensor, floor: Tensor) -> Tensor:
-    """G (N, C, H, W) from B (N or 1, C or 1, 2, H, W), its parts apart, and weights (N or 1, C or 1, 1, 1)."""
+    """G (N, C, H, W) from B (N or 1, C or 1, 2, H, W), real and imaginary parts apart, and (N or 1, C or 1, 1, 1)."""
     shape, options = _layout(bank, floor)
     filters = bank.new_empty(shape, dtype=bank.dtype.to_complex())
     weights = (x.expand(*shape[:2], 1, 1).contiguous() for x in (shift, floor))
@@ -18,7 +18,7 @@ def inverse_filter(bank: Tensor, shift: Tensor, floor: Tensor) -> Tensor:
 
 
 def inverse_filter_gradients(grad: Tensor, bank: Tensor, shift: Tensor, floor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients to B (N, C, 2, H, W), shift and floor (N, C, 1, 1) from grad (N, C, H, W); none is summed further."""
+    """grad_B (N, C, 2, H, W), grad_shift, grad_floor (N, C, 1, 1) from grad (N, C, H, W); broadcasts not summed yet."""
     shape, options = _layout(bank, floor)
     grad_bank = bank.new_empty(*shape[:2], 2, *shape[2:])
     programs = options.pop("programs")
@@ -44,7 +44,7 @@ def _layout(bank: Tensor, floor: Tensor) -> tuple[torch.Size, dict[str, int]]:
 
 @triton.jit
 def _place(size, channels, sample_step, channel_step, BLOCK: tl.constexpr):
-    """This program's filter, the positions in it with their mask, and where its B begins."""
+    """This program's filter, its positions in it with their mask, and the offset of its B."""
     blocks = tl.cdiv(size, BLOCK)
     row = (tl.program_id(0) // blocks).to(tl.int64)
     at = (tl.program_id(0) % blocks).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)

@@ -1,4 +1,4 @@
-"""What all kernels share: how they are launched, and how they read and write complex numbers."""
+"""Shared by all kernels: launching, and reading and writing complex numbers."""
 
 import torch
 import triton
@@ -8,22 +8,22 @@ from torch import Tensor
 if not hasattr(tl, "join"):
     raise ImportError("Triton 3.0 or later is needed")
 
-BLOCK = 512  # elements that a program holds of each tensor
+BLOCK = 512  # elements of each tensor per program
 
 
 def start_driver() -> None:
-    """Build and load what Triton launches kernels with; raises whatever stands in the way."""
+    """Build and load Triton's launcher; any exception means that Triton does not work here."""
     _ = triton.runtime.driver.active.utils
 
 
 def launch(kernel, programs: int, *tensors: Tensor, **options) -> None:
-    """Run `programs` programs of the kernel on the device of the tensors; complex ones are seen as pairs."""
+    """Run `programs` programs of the kernel on the device of the tensors; complex numbers are passed as pairs."""
     with torch.cuda.device_of(tensors[0]):
         kernel[(programs,)](*(torch.view_as_real(x) if x.is_complex() else x for x in tensors), **options)
 
 
 def dense(x: Tensor) -> Tensor:
-    """x in memory as it reads: no lazy conjugate, contiguous."""
+    """x contiguous, without a lazy conjugate."""
     return x.resolve_conj().contiguous()
 
 

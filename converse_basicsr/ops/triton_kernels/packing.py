@@ -1,6 +1,6 @@
 """Signals padded and packed for an FFT, and unpacked and cropped after it: one launch each.
 
-A padded plane holds fewer than 2^31 samples; within it, indices are 32-bit, as 64-bit divisions are slow.
+A padded plane has fewer than 2^31 samples; within it indices are 32-bit, since 64-bit divisions are slow.
 """
 
 import triton
@@ -12,7 +12,7 @@ from .launching import BLOCK, launch
 
 
 def pack(y: Tensor, size: tuple[int, int], margins: Margins, mode: str, packed: bool) -> Tensor:
-    """(N, ..., h, w), padded by mode to size (H, W), real (N, ..., H, W) or in pairs complex (N/2, ..., H, W)."""
+    """(N, ..., h, w), padded by mode to size (H, W): real (N, ..., H, W), or pairs as complex (N/2, ..., H, W)."""
     batch, dtype = (y.shape[0] // 2, y.dtype.to_complex()) if packed else (y.shape[0], y.dtype)
     z = y.new_empty(batch, *y.shape[1:-2], *size, dtype=dtype)
     _run(_pack, y.contiguous(), z, size, z.shape[:-2].numel(), y.shape[-2:], size, margins, packed, MODE=mode)
@@ -29,7 +29,7 @@ def unpack(z: Tensor, margins: Margins, packed: bool) -> Tensor:
 
 
 def _run(kernel, source, target, plane, signals, inner, outer, margins, packed, **options) -> None:
-    """One program for a block of a plane of the target."""
+    """Launch one program per block of a plane of the target."""
     programs = signals * triton.cdiv(plane[0] * plane[1], BLOCK)
     numbers = {"signals": signals, "height": inner[0], "width": inner[1], "rows": outer[0], "columns": outer[1]}
     numbers.update(top=margins.top, left=margins.left)
@@ -46,7 +46,7 @@ def _plane(size, columns, BLOCK: tl.constexpr):
 
 @triton.jit
 def _origin(at, size, before, MODE: tl.constexpr):
-    """Which of `size` samples padding puts at position `at`; for zeros, one outside."""
+    """The sample (of `size`) that padding copies to position `at`; outside the range for zeros."""
     at = at - before
     if MODE == "circular":
         at = (at + size) % size

@@ -1,7 +1,7 @@
 """Spectra times a bank of filters, and both gradients in one pass over memory.
 
-A program owns a few positions of one filter bank, holds its filters (or their gradients) in registers and goes through
-the samples that meet them: so the filters are read once, and their gradient is summed in order without atomics.
+A program owns a few positions of one filter bank, keeps its filters (or their gradients) in registers and loops over
+the samples that share them. So filters are read once, and their gradient is summed in a fixed order without atomics.
 """
 
 import torch
@@ -23,27 +23,27 @@ def multiply(spectrum: Tensor, filters: Tensor) -> Tensor:
 def multiply_gradients(
     grad: Tensor, spectrum: Tensor | None, filters: Tensor, needed: tuple[bool, bool]
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Gradients to spectrum and filters from grad (N, C, S, H, W); those not needed are None.
+    """grad_spectrum and grad_filters from grad (N, C, S, H, W); those not needed are None.
 
-    grad * conj(filters) summed over S, and grad * conj(spectrum) summed over what shares a filter. The spectrum may be
-    None where the filters' gradient is not needed.
+    They are grad * conj(filters) summed over S, and grad * conj(spectrum) summed over the samples that share a filter.
+    The spectrum may be None where grad_filters is not needed.
     """
     grad = dense(grad)
     shape = torch.Size((*grad.shape[:2], 1, *grad.shape[3:]))
-    to_spectrum = grad.new_empty(shape) if needed[0] else None
-    to_filters = torch.empty_like(filters, memory_format=torch.contiguous_format) if needed[1] else None
+    grad_spectrum = grad.new_empty(shape) if needed[0] else None
+    grad_filters = torch.empty_like(filters, memory_format=torch.contiguous_format) if needed[1] else None
     programs, options = _layout(shape, filters.shape)
     options.update(TO_SPECTRUM=needed[0], TO_FILTERS=needed[1])
-    tensors = grad, spectrum, filters, to_spectrum, to_filters
-    pointers = [grad if x is None else dense(x) for x in tensors]  # what is None is not touched
+    tensors = grad, spectrum, filters, grad_spectrum, grad_filters
+    pointers = [grad if x is None else dense(x) for x in tensors]  # a placeholder for None, never read
     launch(_multiply_gradients, programs, *pointers, **options)
-    return to_spectrum, to_filters
+    return grad_spectrum, grad_filters
 
 
 def _layout(spectrum: torch.Size, filters: torch.Size) -> tuple[int, dict[str, int]]:
-    """How many programs, and the kernels' options.
+    """The number of programs, and the kernels' options.
 
-    Of the N * C spectra, bank b meets number b * bank_step + k * sample_step, for all k < samples.
+    Of the N * C spectra, bank b filters number b * bank_step + k * sample_step, for all k < samples.
     """
     components, size = filters[2], filters[3] * filters[4]
     banks = filters[0] * filters[1]
