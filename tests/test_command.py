@@ -200,4 +200,4 @@ def test_an_image_that_a_worker_cannot_use_is_one_line(in_tmp):
         train__scheduler__periods=[9],
     )
     last = run("train", "-opt", "tiny.yml", code=2).strip().splitlines()[-1]
-    assert last == "basicsr: error: data/HR/image2.png: OpenCV finds no image in it"
+    assert last == "basicsr: error: data/HR/image2.png: OpenCV cannot decode it"

@@ -168,7 +168,7 @@ def test_a_set_that_does_not_fit_is_named_and_the_rest_runs(small, capsys):
     for name in ("a.png", "a.bmp"):
         cv2.imwrite(str(twins / name), np.zeros((40, 48, 3), np.uint8))
     assert list(run(small, "sr")) == ["sr_conversesrresnet_set5"]
-    left_out = r"left out: sr_\w+_set14: data/set14/a.bmp and data/set14/a.png would both be a in validation"
+    left_out = r"left out: sr_\w+_set14: data/set14/a.bmp and data/set14/a.png have the same name .a. in validation"
     assert re.search(left_out, capsys.readouterr().out)
 
 
