@@ -23,7 +23,7 @@ def _add_prepare(kinds: argparse._SubParsersAction) -> None:
         "prepare",
         help="an LMDB or PNG files, made from folders of images",
         description="Write an LMDB or PNG files for BasicSR from folders of images. After an error nothing is written.",
-        epilog="basicsr data prepare DIV2K/train_HR --out DIV2K/train_HR_sub.lmdb --size 480 --step 240 --lr-scale 4",
+        epilog="Example: basicsr data prepare DIV2K/HR --out DIV2K/HR_sub.lmdb --size 480 --step 240 --lr-scale 4",
     )
     prepare.add_argument("folders", nargs="+", metavar="FOLDER", help="folder of images, searched recursively")
     prepare.add_argument("--out", required=True, metavar="OUT", help="an LMDB if it ends in .lmdb, else a PNG folder")
