@@ -1,7 +1,7 @@
-"""Everything that BasicSR 1.4.2 needs in order to run today: small named patches, each inactive where it is not needed.
+"""Patches that let BasicSR 1.4.2 run with current Python, torch and torchvision; each is applied only if needed.
 
-``load_basicsr()`` applies them around the import of BasicSR; ``basicsr doctor`` lists them. Nothing outside this
-file replaces anything in another package.
+``load_basicsr()`` applies them before and after importing BasicSR; ``basicsr doctor`` lists them. Only this file
+changes other packages.
 """
 
 import importlib.util
@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Patch:
-    """One adaptation: for which release, why, whether it is needed here, and how it is made."""
+    """One patch: the release it is for, the reason, whether it is needed, and how it is applied."""
 
     name: str
     release: str
@@ -25,8 +25,8 @@ class Patch:
     apply: Callable[[], None]
 
 
-_active: dict[str, bool] = {}  # name of a patch: whether it was needed; of those that were decided
-_keep_alive: list[object] = []  # torch.library definitions last as long as their Library
+_active: dict[str, bool] = {}  # patch name: whether it was needed; only patches already checked
+_keep_alive: list[object] = []  # definitions in torch.library live as long as their Library object
 
 
 def load_basicsr() -> None:
@@ -45,7 +45,7 @@ def status() -> list[tuple[Patch, bool]]:
 
 
 def load_in_spawned_worker() -> None:
-    """Apply the patches in a data-loader worker that was spawned: it unpickles BasicSR's datasets next."""
+    """Apply the patches in a spawned data-loader worker, before it unpickles BasicSR's data sets."""
     if multiprocessing.parent_process() is not None:
         load_basicsr()
 
@@ -117,21 +117,21 @@ BEFORE_IMPORT = (
     Patch(
         "torchvision_ops",
         "torchvision >= 0.15",
-        "a CUDA build of torchvision beside a CPU build of torch cannot load its operators; declares nms and qnms",
+        "a CUDA build of torchvision cannot load its operators with a CPU build of torch; declares nms and qnms",
         _torchvision_ops_missing,
         _define_torchvision_ops,
     ),
     Patch(
         "functional_tensor",
         "torchvision >= 0.17",
-        "torchvision.transforms.functional_tensor is gone; basicsr.data imports rgb_to_grayscale from it",
+        "torchvision.transforms.functional_tensor was removed; basicsr.data imports rgb_to_grayscale from it",
         _functional_tensor_missing,
         _alias_functional_tensor,
     ),
     Patch(
         "distutils",
         "Python >= 3.12",
-        "distutils is gone; basicsr.archs.arch_util takes LooseVersion from it",
+        "distutils was removed; basicsr.archs.arch_util imports LooseVersion from it",
         _distutils_missing,
         _alias_distutils,
     ),
@@ -142,7 +142,7 @@ BEFORE_IMPORT = (
 
 
 def is_basicsr_1_4() -> bool:
-    """Whether the BasicSR that is installed is one that these patches are for."""
+    """Whether the installed BasicSR is a release that these patches are for."""
     from packaging.version import Version
 
     from basicsr.version import __version__
@@ -173,7 +173,7 @@ def _seed_as_forced() -> None:
 
 
 def _after_parse_options(adapt: Callable[[dict], None]) -> None:
-    """Change what basicsr.train and basicsr.test read from the option file."""
+    """Let basicsr.train and basicsr.test call adapt(opt) after they have parsed the options."""
     import basicsr.test
     import basicsr.train
 
@@ -294,7 +294,7 @@ def _lmdb_once_per_process() -> None:
     def environment(path, **options):
         key = (os.getpid(), os.path.realpath(path))
         for inherited in [other for other in environments if other[0] != key[0]]:
-            environments.pop(inherited).close()  # opened before a fork: of no use here, yet "already open"
+            environments.pop(inherited).close()  # opened before a fork: unusable here, but lmdb reports it as open
         if key not in environments:
             environments[key] = lmdb.open(str(path), **options)
         return environments[key]
@@ -316,49 +316,49 @@ AFTER_IMPORT = (
     Patch(
         "options_without_cuda",
         "basicsr <= 1.4.2",
-        "prefetch_mode: cuda and pin_memory need CUDA; read as none and false where there is none",
+        "prefetch_mode: cuda and pin_memory need CUDA; replaced by ~ and false without it",
         _is_basicsr_1_4_without_cuda,
         _options_without_cuda,
     ),
     Patch(
         "seed_as_forced",
         "basicsr <= 1.4.2",
-        "--force_yml manual_seed=N comes after the seed was set; it is set again",
+        "--force_yml manual_seed=N is read after seeding; the seed is set again",
         is_basicsr_1_4,
         _seed_as_forced,
     ),
     Patch(
         "distributed_without_cuda",
         "basicsr <= 1.4.2",
-        "init_dist assumes CUDA and nccl, DistributedDataParallel is given device ids; gloo on CPUs",
+        "distributed training assumes CUDA and nccl; uses gloo on a CPU",
         _is_basicsr_1_4_without_cuda,
         _distributed_without_cuda,
     ),
     Patch(
         "resume_anywhere",
         "basicsr <= 1.4.2",
-        "resuming calls torch.cuda.current_device() and searches another folder than training writes to",
+        "resuming needs CUDA and searches another folder than training writes to; both fixed",
         is_basicsr_1_4,
         _resume_anywhere,
     ),
     Patch(
         "checkpoint_levels",
         "basicsr <= 1.4.2",
-        "a bare state dict ends in KeyError 'params'; params_ema, params, state_dict and bare files are recognised",
+        "a bare state dict raises KeyError 'params'; accepts params_ema, params, state_dict and bare state dicts",
         is_basicsr_1_4,
         _checkpoint_levels,
     ),
     Patch(
         "atomic_save",
         "basicsr <= 1.4.2",
-        "an interrupted save leaves half a checkpoint, a failed one is ignored; written beside, then renamed",
+        "an interrupted save leaves a partial checkpoint, a failed one is ignored; saves atomically, raises on failure",
         is_basicsr_1_4,
         _atomic_save,
     ),
     Patch(
         "lmdb_once_per_process",
         "basicsr <= 1.4.2, lmdb >= 1.0",
-        "the same LMDB for training and validation ends in lmdb.Error 'already open in this process'",
+        "an LMDB used for training and validation raises lmdb.Error 'already open'; it is opened once per process",
         is_basicsr_1_4,
         _lmdb_once_per_process,
     ),

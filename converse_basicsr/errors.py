@@ -1,12 +1,12 @@
-"""What a user can mend."""
+"""Errors that the user can fix."""
 
 
 class UserError(ValueError):
-    """Wrong input; the message names the file, key or value, and what would be right. One line, exit code 2."""
+    """Wrong input. Its one-line message names the file, key or value, and what would be right. Exit code 2."""
 
 
 def in_one_line(error: UserError) -> str:
-    """Its message, without the traceback that torch puts before it when a worker of a data loader raised it."""
+    """The message without the traceback that torch prepends when a data-loader worker raised the error."""
     text = str(error)
     if not text.startswith("Caught UserError in "):
         return text

@@ -1,4 +1,4 @@
-"""The switches of the paper's ablations, on every Converse network: what they change, and what they leave."""
+"""The options of the paper's ablations, on every Converse network."""
 
 import pytest
 import torch
@@ -18,8 +18,8 @@ def build(name, **options):
     return ARCH_REGISTRY.get(name)(**{"num_feat": 4, "num_block": 1, **upscale, **options}).double()
 
 
-def drawn_state(network):
-    """Parameters at random: psfs off their sum of 1, which hides lam, and none at 0, which hides what is behind it."""
+def random_state(network):
+    """Random parameters: kernels whose sum is not 1 (that would hide lam), and no zeros (they hide what follows)."""
     generator = torch.Generator().manual_seed(1)
     return {
         key: value + 0.1 * torch.randn(value.shape, generator=generator, dtype=value.dtype)
@@ -58,7 +58,7 @@ def lam_keys(network):
 )
 def test_with_equal_parameters_a_switch_changes_output_and_gradients(name, switch):
     before, after = build(name), build(name, **switch)
-    state = drawn_state(before)
+    state = random_state(before)
     results = []
     for network in (before, after):
         network.load_state_dict(state)
@@ -70,7 +70,7 @@ def test_with_equal_parameters_a_switch_changes_output_and_gradients(name, switc
 
 @pytest.mark.parametrize("name", ["ConverseSRResNet", "ConverseUSRNet"])
 def test_where_upsampling_the_prior_may_be_interpolated(name):
-    state, outputs = drawn_state(build(name)), []
+    state, outputs = random_state(build(name)), []
     for prior in ("nearest", "bilinear", "bicubic"):
         network = build(name, prior=prior)
         network.load_state_dict(state)
@@ -81,7 +81,7 @@ def test_where_upsampling_the_prior_may_be_interpolated(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("psf_init", PSF_INITS)
-def test_psfs_start_as_stated(name, psf_init):
+def test_psf_init(name, psf_init):
     for operator in operators(build(name, num_feat=64, psf_init=psf_init)):
         psf, k = operator.weight, operator.kernel_size
         if psf_init == "softmax":
@@ -98,7 +98,7 @@ def test_psfs_start_as_stated(name, psf_init):
 def test_lam_can_be_fixed(name):
     learning, fixed = build(name), build(name, learn_lam=False)
     assert list(fixed.state_dict()) == list(learning.state_dict())
-    state = drawn_state(learning)
+    state = random_state(learning)
     learning.load_state_dict(state)
     fixed.load_state_dict(state)
     (y, grads), (other_y, other_grads) = run(learning), run(fixed)
@@ -117,7 +117,7 @@ def test_lam_can_be_fixed(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("spatial_op", ["conv", "conv_transpose"])
-def test_rivals_do_not_heed_what_is_of_converse2d(name, spatial_op):
+def test_conv_variants_ignore_the_other_options_of_converse2d(name, spatial_op):
     plain = build(name, spatial_op=spatial_op)
     switched = build(
         name, spatial_op=spatial_op, prior="zero", psf_init="gaussian", learn_lam=False, fast_size=True, eps=0.5
@@ -134,7 +134,7 @@ def test_kernel_sizes_and_their_padding(name, kernel_size):
     default, stated, other = (
         build(name, **options, **padding) for padding in ({}, {"padding": kernel_size - 1}, {"padding": 1})
     )
-    state = drawn_state(default)
+    state = random_state(default)
     for network in (default, stated, other):
         network.load_state_dict(state)
     assert {o.kernel_size for o in operators(default)} - {2} == {kernel_size}

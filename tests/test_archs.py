@@ -57,7 +57,7 @@ def test_state_dict_keys_and_shapes(assets, file):
 def run_network(name, **options):
     torch.manual_seed(0)
     network = ARCH_REGISTRY.get(name)(**{**TINY, **options}).double()
-    with torch.no_grad():  # away from starts that would hide what is behind them: zeros, psfs of sum 1
+    with torch.no_grad():  # away from initial values that hide other layers: zeros, kernels with sum 1
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.2)
     generator = torch.Generator().manual_seed(1)
@@ -138,7 +138,7 @@ def test_every_option_changes_the_network(name, changed):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("spatial_op", ["conv", "conv_transpose"])
-def test_rivals_have_the_same_number_of_parameters(name, spatial_op):
+def test_conv_variants_have_the_same_number_of_parameters(name, spatial_op):
     sizes = [
         sum(parameter.numel() for parameter in ARCH_REGISTRY.get(name)(spatial_op=op).parameters())
         for op in ("converse", spatial_op)
@@ -146,7 +146,7 @@ def test_rivals_have_the_same_number_of_parameters(name, spatial_op):
     assert sizes[0] == sizes[1]
 
 
-def test_rivals_have_no_converse2d_left():
+def test_conv_variants_have_no_converse2d():
     for name in NAMES:
         modules = ARCH_REGISTRY.get(name)(**TINY, spatial_op="conv").modules()
         assert not any(isinstance(module, Converse2D) for module in modules)
@@ -166,7 +166,7 @@ def test_every_parameter_is_trained(name):
     torch.manual_seed(0)
     network = ARCH_REGISTRY.get(name)(**TINY)
     with torch.no_grad():
-        for parameter in network.parameters():  # a psf of sum 1 makes x0 the solution, whatever lam
+        for parameter in network.parameters():  # with a kernel of sum 1, x0 is the solution for any lam
             parameter.add_(0.1 * torch.randn_like(parameter))
     inputs = [torch.rand(2, 1 if name == "ConverseDnCNN" else 3, 8, 9)]
     if name == "ConverseUSRNet":

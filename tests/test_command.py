@@ -129,7 +129,7 @@ def test_doctor_says_what_cannot_work(in_tmp):
 def test_data_demo(in_tmp):
     assert run("data", "demo", "--root", "photos").endswith("wrote photos\n")
     assert (in_tmp / "photos/train_HR_sub.lmdb/meta_info.txt").is_file()
-    assert run("data", "demo", "--root", "photos") == "photos is there already; --force replaces it\n"
+    assert run("data", "demo", "--root", "photos") == "photos already exists; --force replaces it\n"
 
 
 def test_version_is_the_same_in_setup():
@@ -200,4 +200,4 @@ def test_an_image_that_a_worker_cannot_use_is_one_line(in_tmp):
         train__scheduler__periods=[9],
     )
     last = run("train", "-opt", "tiny.yml", code=2).strip().splitlines()[-1]
-    assert last == "basicsr: error: data/HR/image2.png: OpenCV finds no image in it"
+    assert last == "basicsr: error: data/HR/image2.png: OpenCV cannot decode it"

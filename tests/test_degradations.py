@@ -1,4 +1,4 @@
-"""Degradations: the training path against the protocol's, laws of each, psfs from files and drawn."""
+"""Degradations: training against the fixed protocol, laws of each, blur kernels from files and generated."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from scipy.ndimage import convolve
 
 from converse_basicsr.degradations import BicubicReduction, Blur, GaussianNoise, build_degradation
 from converse_basicsr.degradations.bicubic import bicubic_reduce
-from converse_basicsr.degradations.psfs import PsfSource, motion_psf, read_psfs
+from converse_basicsr.degradations.blur_kernels import KernelSource, motion_kernel, read_kernels
 from converse_basicsr.errors import UserError
 from converse_basicsr.ops.blur import blur_decimate
 from converse_basicsr.preparation.bicubic import reduce_bicubic
@@ -25,15 +25,15 @@ def batch(array: np.ndarray, dtype=torch.float32) -> torch.Tensor:
     return torch.from_numpy(array.transpose(2, 0, 1)[None].copy()).to(dtype)
 
 
-def asymmetric_psf(size=7) -> np.ndarray:
-    psf = np.arange(1.0, size * size + 1).reshape(size, size) ** 2
-    return psf / psf.sum()
+def asymmetric_kernel(size=7) -> np.ndarray:
+    kernel = np.arange(1.0, size * size + 1).reshape(size, size) ** 2
+    return kernel / kernel.sum()
 
 
 @pytest.fixture
-def psf_file(tmp_path):
-    np.save(tmp_path / "psf.npy", asymmetric_psf())
-    return str(tmp_path / "psf.npy")
+def kernel_file(tmp_path):
+    np.save(tmp_path / "kernel.npy", asymmetric_kernel())
+    return str(tmp_path / "kernel.npy")
 
 
 # --- noise ---
@@ -43,27 +43,27 @@ def test_protocol_noise_is_numpys_legacy_generator_seeded_for_every_image():
     gt = image(channels=1)
     expected = (gt + np.random.RandomState(0).normal(0, 25 / 255, gt.shape)).astype(np.float32)
     for index in (0, 3):
-        assert np.array_equal(GaussianNoise(25).follow_protocol(gt, index)["lq"], expected)
+        assert np.array_equal(GaussianNoise(25).degrade_image(gt, index)["lq"], expected)
 
 
 @pytest.mark.parametrize(("sigma", "least", "largest"), [(25, 25, 25), ([10, 50], 10, 50)])
-def test_training_noise_has_the_strength_asked_for(sigma, least, largest):
+def test_training_noise_has_the_given_sigma(sigma, least, largest):
     torch.manual_seed(0)
     gt = torch.full((64, 1, 64, 64), 0.5)
-    spread = (GaussianNoise(sigma).draw(gt)["lq"] - gt).flatten(1).std(1) * 255
+    spread = (GaussianNoise(sigma).degrade_batch(gt)["lq"] - gt).flatten(1).std(1) * 255
     assert spread.min() > least * 0.93 and spread.max() < largest * 1.07
     assert (spread.max() - spread.min() > 20) == (least != largest)
 
 
 @pytest.mark.parametrize("sigma", [-1, [5], [9, 3], [-1, 3]])
-def test_noise_refuses(sigma):
+def test_an_invalid_sigma_is_refused(sigma):
     with pytest.raises(UserError, match="sigma: must be a number of 0 or more"):
         GaussianNoise(sigma)
 
 
 def test_validation_needs_one_sigma():
     with pytest.raises(UserError, match=r"validation needs one number, got \[0, 55\]"):
-        GaussianNoise([0, 55]).follow_protocol(image(), 0)
+        GaussianNoise([0, 55]).degrade_image(image(), 0)
 
 
 # --- bicubic ---
@@ -76,19 +76,19 @@ def test_bicubic_matches_imresize(scale, size):
     expected = imresize(gt, 1 / scale)
     reduced = bicubic_reduce(batch(gt), scale)[0].numpy().transpose(1, 2, 0)
     assert np.abs(reduced - expected).max() < 1e-6
-    assert np.array_equal(BicubicReduction(scale).follow_protocol(gt, 0)["lq"], expected)
+    assert np.array_equal(BicubicReduction(scale).degrade_image(gt, 0)["lq"], expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_quantised_bicubic_is_what_a_file_would_hold(channels):
+def test_quantised_bicubic_equals_a_file(channels):
     gt = image(channels=channels)
     reduction = BicubicReduction(4, quantise=True)
-    protocol = reduction.follow_protocol(gt, 0)["lq"]
+    protocol = reduction.degrade_image(gt, 0)["lq"]
     assert protocol.shape == (12, 10, channels)
     prepared = reduce_bicubic((gt * 255).round().astype(np.uint8), 4)
     assert np.array_equal(prepared / np.float32(255), protocol)
-    drawn = reduction.draw(batch(gt))["lq"][0].numpy().transpose(1, 2, 0)
-    assert (np.abs(drawn - protocol) > 1e-6).mean() < 0.01  # a value halfway between two levels may go either way
+    made = reduction.degrade_batch(batch(gt))["lq"][0].numpy().transpose(1, 2, 0)
+    assert (np.abs(made - protocol) > 1e-6).mean() < 0.01  # a value halfway between two levels may go either way
 
 
 # --- blur ---
@@ -97,80 +97,81 @@ def test_quantised_bicubic_is_what_a_file_would_hold(channels):
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_blur_matches_scipy(size, scale):
-    gt, psf = image(48, 24).astype(np.float64), asymmetric_psf(size)
-    expected = convolve(gt, psf[..., None], mode="wrap")[::scale, ::scale]
-    blurred = blur_decimate(batch(gt, torch.float64), torch.from_numpy(psf)[None, None], scale)
+    gt, kernel = image(48, 24).astype(np.float64), asymmetric_kernel(size)
+    expected = convolve(gt, kernel[..., None], mode="wrap")[::scale, ::scale]
+    blurred = blur_decimate(batch(gt, torch.float64), torch.from_numpy(kernel)[None, None], scale)
     assert np.abs(blurred[0].numpy().transpose(1, 2, 0) - expected).max() < 1e-12
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
-def test_training_and_protocol_blur_agree(psf_file, scale):
+def test_training_and_protocol_blur_agree(kernel_file, scale):
     gt = image()
     for quantise, close in ((False, 1e-6), (True, 1 / 255 + 1e-6)):  # truncated: a whole level where one rounds down
-        blur = Blur(psf_file, scale=scale, sigma=0, quantise=quantise)
-        protocol, drawn = blur.follow_protocol(gt, 0), blur.draw(batch(gt))
-        difference = np.abs(drawn["lq"][0].numpy().transpose(1, 2, 0) - protocol["lq"])
+        blur = Blur(kernel_file, scale=scale, sigma=0, quantise=quantise)
+        protocol, made = blur.degrade_image(gt, 0), blur.degrade_batch(batch(gt))
+        difference = np.abs(made["lq"][0].numpy().transpose(1, 2, 0) - protocol["lq"])
         assert difference.max() < close and (difference > 1e-6).mean() < 0.01
-        assert np.allclose(drawn["kernel"][0].numpy().transpose(1, 2, 0), protocol["kernel"], atol=1e-7)
+        assert np.allclose(made["kernel"][0].numpy().transpose(1, 2, 0), protocol["kernel"], atol=1e-7)
 
 
-def test_a_flat_area_keeps_its_level(psf_file):
+def test_a_flat_area_keeps_its_grey_level(kernel_file):
     levels = torch.arange(256) / 255
     gt = levels.view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
-    assert torch.equal(Blur(psf_file, sigma=0).draw(gt)["lq"], gt)
+    assert torch.equal(Blur(kernel_file, sigma=0).degrade_batch(gt)["lq"], gt)
 
 
-def test_protocol_blur_is_that_of_the_uint8_image(psf_file):
+def test_protocol_blur_uses_the_uint8_image(kernel_file):
     gt = image()
-    blurred = convolve((gt * 255).round().astype(np.uint8), asymmetric_psf()[..., None], mode="wrap")[::2, ::2]
+    blurred = convolve((gt * 255).round().astype(np.uint8), asymmetric_kernel()[..., None], mode="wrap")[::2, ::2]
     expected = blurred.astype(np.float32) / 255 + np.random.RandomState(0).normal(0, 2.55 / 255, blurred.shape)
-    made = Blur(psf_file, scale=2).follow_protocol(gt, 5)
+    made = Blur(kernel_file, scale=2).degrade_image(gt, 5)
     assert blurred.dtype == np.uint8 and np.abs(made["lq"] - expected).max() < 1e-7
-    assert np.allclose(made["kernel"][..., 0], asymmetric_psf())
+    assert np.allclose(made["kernel"][..., 0], asymmetric_kernel())
 
 
-def test_every_sample_of_a_batch_has_its_own_psf():
+def test_every_sample_of_a_batch_has_its_own_kernel():
     torch.manual_seed(0)
     gt = batch(image()).expand(4, -1, -1, -1)
-    made = Blur(["gaussian", "motion"], sigma=0, quantise=False).draw(gt)
-    assert made["kernel"].shape == (4, 1, 7, 7) and len({tuple(psf.flatten().tolist()) for psf in made["kernel"]}) == 4
-    for lq, psf in zip(made["lq"], made["kernel"], strict=True):
-        assert torch.allclose(lq, blur_decimate(gt[:1], psf[None])[0], atol=1e-6)
+    made = Blur(["gaussian", "motion"], sigma=0, quantise=False).degrade_batch(gt)
+    assert made["kernel"].shape == (4, 1, 7, 7) and len(made["kernel"].unique(dim=0)) == 4
+    for lq, kernel in zip(made["lq"], made["kernel"], strict=True):
+        assert torch.allclose(lq, blur_decimate(gt[:1], kernel[None])[0], atol=1e-6)
 
 
-# --- psfs ---
+# --- blur kernels ---
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "motion"])
 @pytest.mark.parametrize("size", [1, 3, 7, 15])
-def test_drawn_psfs_are_psfs(kind, size):
-    source, rng = PsfSource(kind, size, [0.6, 2.0]), np.random.default_rng(0)
-    drawn = [source.draw(rng) for _ in range(20)]
-    assert all(psf.shape == (size, size) and psf.min() >= 0 and abs(psf.sum() - 1) < 1e-12 for psf in drawn)
-    assert len({psf.tobytes() for psf in drawn}) == (1 if size == 1 else 20)
-    assert np.array_equal(source.take(3), source.take(3))
+def test_generated_kernels_are_valid(kind, size):
+    source, rng = KernelSource(kind, size, [0.6, 2.0]), np.random.default_rng(0)
+    made = [source.sample(rng) for _ in range(20)]
+    assert all(kernel.shape == (size, size) and kernel.min() >= 0 and abs(kernel.sum() - 1) < 1e-12 for kernel in made)
+    assert len({kernel.tobytes() for kernel in made}) == (1 if size == 1 else 20)
+    assert np.array_equal(source.for_image(3), source.for_image(3))
 
 
-def test_motion_psf_is_a_path():
-    psf = motion_psf(np.random.default_rng(1), 15)
-    assert 4 < (psf > 0).sum() < 15 * 15 / 2
+def test_a_motion_kernel_is_a_path():
+    kernel = motion_kernel(np.random.default_rng(1), 15)
+    assert 4 < (kernel > 0).sum() < 15 * 15 / 2
 
 
-def test_files_of_both_kinds_and_smaller_psfs(tmp_path):
-    np.save(tmp_path / "a.npy", 3 * asymmetric_psf(5))
-    savemat(tmp_path / "b.mat", {"kernels": np.array([[asymmetric_psf(7), asymmetric_psf(3)]], dtype=object)})
-    savemat(tmp_path / "c.mat", {"kernel": asymmetric_psf(7)})
-    psfs = read_psfs(str(tmp_path), 7)
-    assert [psf.shape for psf in psfs] == [(7, 7)] * 4
-    assert np.allclose(psfs[0][1:-1, 1:-1], asymmetric_psf(5)) and np.allclose(psfs[2][2:-2, 2:-2], asymmetric_psf(3))
-    source = PsfSource(str(tmp_path), 7, [0.6, 2.0])
-    assert [np.array_equal(source.take(index), psfs[index % 4]) for index in range(8)] == [True] * 8
+def test_files_of_both_kinds_and_smaller_kernels(tmp_path):
+    np.save(tmp_path / "a.npy", 3 * asymmetric_kernel(5))
+    savemat(tmp_path / "b.mat", {"kernels": np.array([[asymmetric_kernel(7), asymmetric_kernel(3)]], dtype=object)})
+    savemat(tmp_path / "c.mat", {"kernel": asymmetric_kernel(7)})
+    kernels = read_kernels(str(tmp_path), 7)
+    assert [kernel.shape for kernel in kernels] == [(7, 7)] * 4
+    assert np.allclose(kernels[0][1:-1, 1:-1], asymmetric_kernel(5))
+    assert np.allclose(kernels[2][2:-2, 2:-2], asymmetric_kernel(3))
+    source = KernelSource(str(tmp_path), 7, [0.6, 2.0])
+    assert [np.array_equal(source.for_image(index), kernels[index % 4]) for index in range(8)] == [True] * 8
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (np.ones((9, 9)), r"a psf must be 7x7, or smaller with odd sides, got \(9, 9\)"),
+        (np.ones((9, 9)), r"a blur kernel must be 7x7, or smaller with odd sides, got \(9, 9\)"),
         (np.ones((4, 4)), r"got \(4, 4\)"),
         (np.ones(7), r"got \(7,\)"),
         (np.zeros((7, 7)), "sums to 0"),
@@ -178,7 +179,7 @@ def test_files_of_both_kinds_and_smaller_psfs(tmp_path):
         (np.full((7, 7), np.nan), "not finite"),
     ],
 )
-def test_a_file_that_holds_no_psf_is_named(tmp_path, content, message):
+def test_a_file_without_a_valid_kernel_is_named(tmp_path, content, message):
     np.save(tmp_path / "bad.npy", content)
     with pytest.raises(UserError, match=f"bad.npy: .*{message}"):
         Blur(str(tmp_path / "bad.npy"))

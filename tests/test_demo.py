@@ -1,4 +1,4 @@
-"""The embedded data set: what is in it, that it is the same every time, and that it is whole or absent."""
+"""The demo data: contents, determinism, and atomic writing."""
 
 import lmdb
 import numpy as np
@@ -70,10 +70,10 @@ def test_an_existing_folder_is_left_alone_and_force_replaces_it(tmp_path, few):
 
 
 @pytest.mark.parametrize("mine", ["demo/mine.txt", "demo/val_HR/mine.png", "demo"])
-def test_force_replaces_nothing_else(tmp_path, few, mine):
+def test_force_deletes_no_other_files(tmp_path, few, mine):
     (tmp_path / mine).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / mine).touch()
-    with pytest.raises(UserError, match=rf"demo is not the demonstration data \(.*{mine}\): remove it yourself"):
+    with pytest.raises(UserError, match=rf"demo holds files that are not demo data \(.*{mine}\); remove it"):
         demo.build_demo(tmp_path / "demo", force=True)
     assert (tmp_path / mine).is_file()
 
@@ -95,13 +95,13 @@ def test_an_interrupted_build_leaves_what_was_there(tmp_path, few, monkeypatch, 
 
 def test_a_missing_photograph_is_named(tmp_path, few, monkeypatch):
     monkeypatch.setattr(demo, "VAL", ("unicorn.png",))
-    with pytest.raises(UserError, match="scikit-image brings no unicorn.png in .*; install scikit-image"):
+    with pytest.raises(UserError, match="scikit-image has no unicorn.png in .*; install scikit-image"):
         demo.build_demo(tmp_path / "demo")
 
 
 @pytest.mark.parametrize(
     ("root", "built"), [("datasets/demo/val_HR", True), ("datasets/mine/val_HR", False), ("demo/val_HR", False)]
 )
-def test_only_its_own_folder_is_made_up(in_tmp, few, root, built):
+def test_only_the_demo_folder_is_built(in_tmp, few, root, built):
     demo.build_demo_if_asked_for({"datasets": {"val": {"dataroot_gt": root}}})
     assert (in_tmp / "datasets/demo").exists() == built

@@ -174,8 +174,8 @@ def test_small_images_are_left_out_only_when_asked(in_tmp, images):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"size": 30, "lr_scale": 4}, "size must be a multiple of lr_scale, 4, got 30"),
-        ({"size": 32, "step": 10, "lr_scale": 4}, "step must be a multiple of lr_scale, 4, got 10"),
+        ({"size": 30, "lr_scale": 4}, "size must be a multiple of lr_scale .4., got 30"),
+        ({"size": 32, "step": 10, "lr_scale": 4}, "step must be a multiple of lr_scale .4., got 10"),
         ({"size": 4, "lr_scale": 4}, "size must be 8 or more with lr_scale 4, got 4"),
         ({"step": 10}, "step 10 needs a size"),
         ({"size": 0}, "size must be 1 or more, got 0"),
@@ -198,19 +198,19 @@ def test_the_smallest_image_that_is_allowed_can_be_reduced(scale):
     ("arguments", "message"),
     [
         ({"folders": ["none"]}, r"no such folder: none \(the current directory is "),
-        ({"folders": ["mine", "empty"]}, "empty: there are no images in it"),
+        ({"folders": ["mine", "empty"]}, "empty: the folder has no images"),
         ({"folders": ["mine", "again"]}, "mine/a.png, again/a.jpg would all get the key a; rename them"),
-        ({"folders": ["mine", "foreign"]}, "no images that OpenCV reads: foreign/diary.doc; convert them, or move"),
+        ({"folders": ["mine", "foreign"]}, "not images that OpenCV can read: foreign/diary.doc; convert them or move"),
         ({"folders": ["mine", "bad"]}, r"2 files cannot .*: bad/cut.png \(.*\), bad/text.png \(not an image\)"),
         ({"lr_out": "out/lr"}, "lr_out out/lr needs an lr_scale"),
         ({"lr_out": "out/lr.lmdb", "recipe": PAIRS}, "out/hr and out/lr.lmdb must both end in .lmdb, or neither"),
-        ({"lr_out": "out/hr", "recipe": PAIRS}, "out/hr and out/hr must be apart"),
-        ({"out": "mine/sub"}, "mine/sub and mine must be apart: neither the same nor one within the other"),
-        ({"out": "../x", "folders": [".."]}, r"\.\./x and \.\. must be apart"),
-        ({"out": ".", "force": True}, r"\. has no name of its own to write to"),
-        ({"lr_out": "..", "recipe": PAIRS}, r"\.\. has no name of its own to write to"),
+        ({"lr_out": "out/hr", "recipe": PAIRS}, "out/hr and out/hr must not overlap"),
+        ({"out": "mine/sub"}, "mine/sub and mine must not overlap: one is inside the other"),
+        ({"out": "../x", "folders": [".."]}, r"\.\./x and \.\. must not overlap"),
+        ({"out": ".", "force": True}, r"\. is not a name to write to"),
+        ({"lr_out": "..", "recipe": PAIRS}, r"\.\. is not a name to write to"),
         ({"out": "empty"}, "empty exists; --force replaces it"),
-        ({"out": "foreign", "force": True}, r"foreign is not what an earlier call wrote \(diary.doc\): remove it"),
+        ({"out": "foreign", "force": True}, r"foreign differs from what an earlier call wrote \(diary.doc\); remove"),
         ({"workers": 0}, "workers must be 1 or more, got 0"),
     ],
 )
@@ -231,7 +231,7 @@ def test_wrong_input_is_named_and_nothing_is_written(in_tmp, images, arguments, 
 def test_a_disk_that_is_too_small_is_found_before_anything_is_written(in_tmp, images, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(prepare_module.shutil, "disk_usage", lambda folder: usage(30_000))
-    with pytest.raises(UserError, match=r"has 0.00 GiB left, about 0.\d\d are needed"):
+    with pytest.raises(UserError, match=r"has 0.00 GiB free, but needs 0.\d\d GiB"):
         prepare(["mine"], "out/hr.lmdb", PAIRS)
     assert not (in_tmp / "out").exists()
 
@@ -267,10 +267,10 @@ def test_force_replaces_what_was_written(in_tmp, images):
 @pytest.mark.parametrize(
     ("recipe", "changed", "message"),
     [
-        (Recipe(), "hr/more.png", r"out/hr is .* \(more.png\)"),
-        (PAIRS, "hr_LRbicx4/more.png", r"out/hr_LRbicx4 is .* \(more.png\)"),
-        (Recipe(), "meta_info_hr.txt", r"out/hr is .* \(a.png, deep_b_c_v2.png, deep_er_d.png and 1 more\)"),
-        (PAIRS, "hr.lmdb/more.png", r"out/hr.lmdb is .* \(data.mdb, lock.mdb, meta_info.txt and 1 more\)"),
+        (Recipe(), "hr/more.png", r"out/hr differs .* \(more.png\)"),
+        (PAIRS, "hr_LRbicx4/more.png", r"out/hr_LRbicx4 differs .* \(more.png\)"),
+        (Recipe(), "meta_info_hr.txt", r"out/hr differs .* \(a.png, deep_b_c_v2.png, deep_er_d.png and 1 more\)"),
+        (PAIRS, "hr.lmdb/more.png", r"out/hr.lmdb differs .* \(data.mdb, lock.mdb, meta_info.txt and 1 more\)"),
     ],
 )
 def test_force_spares_what_was_changed_since(in_tmp, images, recipe, changed, message):
@@ -278,7 +278,7 @@ def test_force_spares_what_was_changed_since(in_tmp, images, recipe, changed, me
     prepare(["mine"], out, recipe)
     (in_tmp / "out" / changed).write_text("other.png (8,8,3)\n")
     before = sorted(in_tmp.rglob("*"))
-    with pytest.raises(UserError, match=f"{message}: remove it yourself"):
+    with pytest.raises(UserError, match=f"{message}; remove it"):
         prepare(["mine"], out, recipe, force=True)
     assert sorted(in_tmp.rglob("*")) == before
 
@@ -297,7 +297,7 @@ def test_force_spares_what_was_changed_since(in_tmp, images, recipe, changed, me
 def test_force_spares_what_only_looks_like_ours(in_tmp, images, mine, out, lr_out):
     (in_tmp / mine).parent.mkdir(exist_ok=True)
     (in_tmp / mine).write_text("mine.png (8,8,3)\n")
-    with pytest.raises(UserError, match="is not what an earlier call wrote"):
+    with pytest.raises(UserError, match="differs from what an earlier call wrote"):
         prepare(["mine"], out, Recipe(lr_scale=4) if lr_out else Recipe(), lr_out, force=True)
     assert (in_tmp / mine).is_file()
 
@@ -313,9 +313,9 @@ def _end(file):
     os._exit(1)
 
 
-def test_a_process_that_is_killed_is_said(in_tmp, images, monkeypatch):
+def test_a_killed_process_is_reported(in_tmp, images, monkeypatch):
     monkeypatch.setattr(prepare_module, "read_size", _end)
-    with pytest.raises(UserError, match="one of 2 processes was ended from outside .*; try fewer"):
+    with pytest.raises(UserError, match="one of 2 processes was killed .*; use fewer"):
         prepare(["mine"], "out/hr", PAIRS, workers=2)
 
 
@@ -333,7 +333,7 @@ def test_a_full_disk_is_one_line(in_tmp, images, monkeypatch):
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_what_cannot_all_be_put_in_place_is_put_back(in_tmp, force):
+def test_a_failed_move_restores_all_targets(in_tmp, force):
     (in_tmp / "one").mkdir()
     (in_tmp / "one/old").touch()
     with pytest.raises(OSError), staged(in_tmp / "one", in_tmp / "two", force=force) as (one, _):
@@ -355,9 +355,9 @@ def test_the_command(in_tmp, images, capsys):
     assert lines[0].startswith(f"wrote out/hr.lmdb: {count} images, ") and lines[0].endswith(" MiB")
     assert lines[1].startswith(f"wrote out/lr.lmdb: {count} images, ")
     assert lines[2:] == [
-        "left out 1 smaller images:",
+        "skipped 1 images that are too small:",
         "  mine/tiny.png",
-        "in an option file:",
+        "for the option file:",
         "    dataroot_gt: out/hr.lmdb",
         "    dataroot_lq: out/lr.lmdb",
         "    io_backend:",

@@ -24,7 +24,7 @@ from basicsr.archs import build_network
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """Three small images, untrained weights and psfs; the networks shrunk to a block."""
+    """Three small images, untrained weights and blur kernels; the networks shrunk to a block."""
     images = tmp_path / "data/testsets/Set5"
     images.mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -70,9 +70,9 @@ def test_tables_pictures_and_what_is_left_out(small, capsys):
     printed = capsys.readouterr().out
     mean = np.mean([metrics["psnr"] for metrics in results["sr_conversesrresnet_set5"]["images"].values()])
     assert f"| sr | ConverseSRResNet | Set5 | - | 3 | {mean:.4f} | 32.25 | {mean - 32.25:+.2f} |" in printed
-    assert re.search(r"left out: sr_\w+_set14: Set14: no folder set14 in data; it is to be had from", printed)
-    assert "converse_usrnet.pth is in none of weights; it is to be had from" in printed
-    assert "blur_kernels/kernel_3.npy is in none of data" in printed
+    assert re.search(r"left out: sr_\w+_set14: Set14: no folder set14 in data; available from", printed)
+    assert "converse_usrnet.pth: not found in weights; available from" in printed
+    assert "blur_kernels/kernel_3.npy: not found in data" in printed
     assert (small / "results/reproduce/results.md").read_text().count("| 2.png |") == 3
     assert (small / "results/reproduce/sr_conversesrresnet_set5/1.png").is_file()
 
@@ -128,7 +128,7 @@ def test_only_an_image_that_changed_is_measured_anew(small):
     assert second["2.png"]["psnr"] == 7.0
 
 
-def test_another_psf_is_measured_anew(small):
+def test_a_changed_kernel_is_measured_again(small):
     name = "deblurring_conversenet_set5_psf1"
     first = run(small, "deblurring", "--limit", "1")[name]["images"]["0.png"]
     np.save(small / "data/blur_kernels/kernel_1.npy", np.eye(7))
@@ -158,25 +158,25 @@ def test_ground_truth_is_one_folder(tmp_path, folders, chosen):
     if chosen:
         assert places.images(protocol) == tmp_path / "testsets/Set5" / chosen
     else:
-        with pytest.raises(UserError, match="testsets/Set5: which images are the ground truth is not clear, they lie"):
+        with pytest.raises(UserError, match="testsets/Set5: cannot tell which images are the ground truth, found"):
             places.images(protocol)
 
 
 def test_a_set_that_does_not_fit_is_named_and_the_rest_runs(small, capsys):
-    twins = small / "data/set14"
-    twins.mkdir()
+    folder = small / "data/set14"
+    folder.mkdir()
     for name in ("a.png", "a.bmp"):
-        cv2.imwrite(str(twins / name), np.zeros((40, 48, 3), np.uint8))
+        cv2.imwrite(str(folder / name), np.zeros((40, 48, 3), np.uint8))
     assert list(run(small, "sr")) == ["sr_conversesrresnet_set5"]
-    left_out = r"left out: sr_\w+_set14: data/set14/a.bmp and data/set14/a.png would both be a in validation"
+    left_out = r"left out: sr_\w+_set14: data/set14/a.bmp and data/set14/a.png have the same name .a. in validation"
     assert re.search(left_out, capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["superres"], "no task 'superres'; there are denoising, sr, deblurring"),
-        (["sr", "--sets", "set6"], "no set 'set6'; there are set5,"),
+        (["superres"], "unknown task 'superres'; must be one of denoising, sr, deblurring"),
+        (["sr", "--sets", "set6"], "unknown set 'set6'; must be one of set5,"),
         (["denoising", "--sets", "set5"], "denoising has no protocol on set5"),
         (["--weights", "none"], "--weights: no such folder: none"),
         (["denoising"], "nothing can be measured"),
@@ -219,7 +219,7 @@ def test_published_numbers(assets, tmp_path, name):
 
 @pytest.mark.parametrize(("network", "psnr"), [("converseusrnet", 33.4122), ("conversenet", 26.5215)])
 def test_published_deblurring(assets, tmp_path, network, psnr):
-    """The smallest image of Set5 and the first psf."""
+    """The smallest image of Set5 and the first blur kernel."""
     protocol = next(protocol for protocol in PROTOCOLS if protocol.name == f"deblurring_{network}_set5_psf1")
     (tmp_path / "set5").mkdir()
     (tmp_path / "set5/butterfly_GT.bmp").symlink_to(assets / "testsets/set5/butterfly_GT.bmp")

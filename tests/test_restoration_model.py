@@ -97,7 +97,7 @@ def test_ground_truth_is_degraded_on_the_device(degradation, network, scale):
     torch.manual_seed(0)
     model.feed_data({"gt": gt, "gt_path": ["image"] * 2})
     torch.manual_seed(0)
-    expected = model.degradation.draw(gt)
+    expected = model.degradation.degrade_batch(gt)
     assert torch.equal(model.lq, expected["lq"]) and model.lq.shape[-1] == 24 // scale
     assert model.kernel is None or torch.equal(model.kernel, expected["kernel"])
     model.optimize_parameters(1)
@@ -166,31 +166,31 @@ def test_good_options_pass(in_tmp, network):
             {"type": "GaussianDenoisingDataset", "sigma": 5},
             USRNET,
             {},
-            "does not take the images .*needs the blur kernel",
+            "cannot process the images .*needs the blur kernel",
         ),
         ({**BLUR, "psf_size": 7}, USRNET, {}, "kernel must be .*5, 5.* for this network"),
-        ({"type": "GroundTruthDataset"}, NETWORK, {}, "datasets:train: gives ground truth alone; say in a section"),
+        ({"type": "GroundTruthDataset"}, NETWORK, {}, "datasets:train: provides only ground truth; add a section"),
         (BLUR, NETWORK, {"degradation": {"type": "Nois"}}, "degradation:type: must be one of"),
         (
             BLUR,
             NETWORK,
             {"degradation": {"type": "GaussianNoise", "sigma": 5}},
-            "datasets:train gives an input already",
+            "datasets:train already provides an input",
         ),
-        (BLUR, NETWORK, {"model_type": "SRModel", "degradation": {}}, "degradation: SRModel does not know it"),
-        (BLUR, NETWORK, {"model_type": "SRModel", "val__x8": True}, "val:x8: SRModel does not know it"),
-        (BLUR, USRNET, {"val__x8": True, "scale": 2}, "val:x8: with a kernel and a scale above 1"),
+        (BLUR, NETWORK, {"model_type": "SRModel", "degradation": {}}, "degradation: SRModel ignores this option"),
+        (BLUR, NETWORK, {"model_type": "SRModel", "val__x8": True}, "val:x8: SRModel ignores this option"),
+        (BLUR, USRNET, {"val__x8": True, "scale": 2}, "val:x8: not possible for a network with a blur kernel"),
         (BLUR, NETWORK, {"val__x8": "yes"}, "val:x8: must be true or false, got 'yes'"),
-        (BLUR, NETWORK, {"val__tile": 0}, "val:tile: must be a whole number of 1 or more"),
+        (BLUR, NETWORK, {"val__tile": 0}, "val:tile: must be an integer of 1 or more"),
         (BLUR, NETWORK, {"val__tile": 8, "val__tile_overlap": 8}, "val:tile_overlap: must be less than val:tile"),
-        (BLUR, NETWORK, {"val__tile": 16}, "val:tile_overlap: must be less than val:tile, is 16"),
+        (BLUR, NETWORK, {"val__tile": 16}, "val:tile_overlap: must be less than val:tile, got 16"),
         (
             {"type": "GroundTruthDataset"},
             NETWORK,
             {"degradation": {"type": "GaussianNoise", "sigma": 5}},
-            "datasets:val: gives ground truth alone; validation takes",
+            "datasets:val: provides only ground truth; for validation use",
         ),
-        (BLUR, NETWORK, {"train__pixel_opt": None}, "train: there is no loss"),
+        (BLUR, NETWORK, {"train__pixel_opt": None}, "train: needs a loss"),
     ],
 )
 def test_wrong_options_are_named(in_tmp, dataset, network, changes, message):

@@ -1,4 +1,4 @@
-"""Upsamplers that stand beside Converse2D: known cases of each, and the network that takes any of them."""
+"""Upsamplers other than Converse2D: known cases of each, and the network that uses any of them."""
 
 import pytest
 import torch
@@ -27,16 +27,16 @@ def build(upsampler, **options):
 def test_pixelshuffle_is_msrresnet(upscale):
     torch.manual_seed(0)
     options = {"num_feat": 8, "num_block": 2, "upscale": upscale}
-    rival = build_network({"type": "MSRResNet", **options})
+    baseline = build_network({"type": "MSRResNet", **options})
     network = build("pixelshuffle", **options)
-    network.load_state_dict(rival.state_dict(), strict=True)
+    network.load_state_dict(baseline.state_dict(), strict=True)
     x = torch.rand(2, 3, 6, 5)
-    assert torch.equal(network(x), rival(x))
+    assert torch.equal(network(x), baseline(x))
 
 
 def test_it_starts_at_the_scale_of_msrresnet():
-    rival, network = build_network({"type": "MSRResNet"}), build("pixelshuffle", num_feat=64, num_block=16)
-    for (key, value), other in zip(rival.state_dict().items(), network.state_dict().values(), strict=True):
+    baseline, network = build_network({"type": "MSRResNet"}), build("pixelshuffle", num_feat=64, num_block=16)
+    for (key, value), other in zip(baseline.state_dict().items(), network.state_dict().values(), strict=True):
         torch.testing.assert_close(value.std(), other.std(), rtol=0.2, atol=1e-3, msg=key, equal_nan=True)
 
 
@@ -46,7 +46,7 @@ def test_upscales_and_every_parameter_is_trained(upsampler, upscale):
     network = build(upsampler, upscale=upscale)
     x = torch.rand(2, 3, 4, 3)
     assert network(x).shape == (2, 3, 4 * upscale, 3 * upscale)
-    with torch.no_grad():  # a psf of sum 1 makes the nearest prior the solution, whatever lam
+    with torch.no_grad():  # with a kernel of sum 1, the nearest prior is the solution for any lam
         [module.weight.mul_(1.5) for module in network.modules() if isinstance(module, Converse2D)]
     network(x).square().mean().backward()
     still = [key for key, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()]

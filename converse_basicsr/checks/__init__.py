@@ -1,4 +1,4 @@
-"""What is checked before a run starts, so that wrong input is one line and not a traceback an hour later."""
+"""Checks before a run starts: wrong input gives one line at once instead of a traceback an hour later."""
 
 from .option_file import read_options
 from .run_options import check_run

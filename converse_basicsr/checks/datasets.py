@@ -1,4 +1,4 @@
-"""Data sets: their folders, their options, and one sample of each."""
+"""Checks of data sets: folders, options and the first sample."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -9,17 +9,17 @@ from .values import require
 
 
 def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch: int) -> dict:
-    """Build a data set, read its first sample and return it.
+    """Build a data set and return its first sample.
 
     Args:
-        key: its key under datasets.
-        section: its options.
+        key: the key under datasets.
+        section: the options under that key.
         phase: 'train', 'val' or 'test'.
-        scale: of the option file, if it has one.
-        batch: how many samples it must give.
+        scale: the option file's scale, or None.
+        batch: the least number of samples.
 
     Raises:
-        UserError: a folder is missing, an option is missing, a sample cannot be read, or there are too few.
+        UserError: a folder or option is missing, the sample cannot be read, or there are too few samples.
     """
     from basicsr.utils.registry import DATASET_REGISTRY
 
@@ -31,10 +31,10 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch:
     if scale is not None:
         options["scale"] = scale
     if scale is not None and section.get("gt_size", 0) % scale:
-        raise UserError(f"{where}:gt_size: {section['gt_size']} is not a multiple of scale, {scale}")
+        raise UserError(f"{where}:gt_size: {section['gt_size']} is not a multiple of scale ({scale})")
     io_backend = options.get("io_backend") or {}
     if not isinstance(io_backend, dict):
-        raise UserError(f"{where}:io_backend: must hold a type, as io_backend: {{type: {io_backend}}}")
+        raise UserError(f"{where}:io_backend: must be a mapping, for example io_backend: {{type: {io_backend}}}")
     lmdb = io_backend.get("type") == "lmdb"
     for name in [name for name in options if name.startswith(("dataroot", "meta_info"))]:
         if isinstance(options[name], str):
@@ -50,15 +50,15 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch:
         raise UserError(f"{where}: {error}") from error
     except KeyError as error:
         raise UserError(f"{where}: {dataset_class.__name__} needs the option {error}") from error
-    except Exception as error:  # whatever a data set may raise over its files, it is the data that must be mended
+    except Exception as error:  # a data set may raise any exception over a bad file
         raise UserError(f"{where}: {dataset_class.__name__} cannot read {reading}: {_one_line(error)}") from error
     available = count * section.get("dataset_enlarge_ratio", 1) if phase == "train" else count
     if available < batch:
         raise UserError(
-            f"{where}: {count} images are fewer than the {batch} of one iteration; lower batch_size_per_gpu, or "
-            "raise dataset_enlarge_ratio to repeat them"
+            f"{where}: one iteration needs {batch} images, the data set has {count}; lower batch_size_per_gpu, or "
+            "raise dataset_enlarge_ratio to repeat images"
             if phase == "train"
-            else f"{where}: there are no images in it"
+            else f"{where}: the data set has no images"
         )
     return sample
 
@@ -68,20 +68,20 @@ def _check_path(where: str, value: str, lmdb: bool) -> Path:
     if not path.exists():
         raise UserError(f"{where}: no such file or folder: {value} (the current directory is {Path.cwd()})")
     if lmdb and not (path.suffix == ".lmdb" and (path / "meta_info.txt").is_file()):
-        raise UserError(f"{where}: {value} is not an LMDB (a folder *.lmdb with meta_info.txt); for images in a "
-                        "folder write io_backend: type: disk")  # fmt: skip
+        raise UserError(f"{where}: {value} is not an LMDB (a folder *.lmdb with meta_info.txt); for a folder of "
+                        "images write io_backend: type: disk")  # fmt: skip
     if not lmdb and path.suffix == ".lmdb":
         raise UserError(f"{where}: {value} is an LMDB; write io_backend: type: lmdb")
     return path
 
 
 def _files(dataset: object) -> str:
-    """The files of the first sample, of a data set that keeps them as BasicSR's do."""
+    """The files of the first sample, if the data set lists them in `paths` as BasicSR's do."""
     first = next(iter(getattr(dataset, "paths", None) or [""]))
     return f"({', '.join(map(str, first.values() if isinstance(first, dict) else [first]))})"
 
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, AttributeError) and "NoneType" in str(error):
-        return "OpenCV finds no image in it"  # cv2.imdecode returns None, and BasicSR goes on with that
+        return "OpenCV cannot decode it"  # cv2.imdecode returned None, and BasicSR did not check
     return f"{type(error).__name__}: {' '.join(map(str, error.args))}".splitlines()[0]

@@ -1,4 +1,4 @@
-"""Networks: their options, their construction, and the checkpoint that is to fit them."""
+"""Checks of networks: options, construction, checkpoint, and one forward pass."""
 
 import inspect
 from pathlib import Path
@@ -16,10 +16,10 @@ _CORNER = 48
 
 
 def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.Module:
-    """Build the network of ``key`` (network_g, ...), hold its checkpoint, if one is named, against it, and return it.
+    """Build the network of ``key`` (network_g, ...), check that its checkpoint fits, and return it.
 
     Raises:
-        UserError: type, option, value or checkpoint does not fit.
+        UserError: the type, an option, a value or the checkpoint does not fit.
     """
     from basicsr.utils.registry import ARCH_REGISTRY
 
@@ -28,7 +28,7 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
         check_options(key, section, arch)
     try:
         network = arch(**{name: value for name, value in section.items() if name != "type"})
-    except Exception as error:  # a constructor may raise anything over a value
+    except Exception as error:  # a constructor may raise any exception over a bad value
         raise UserError(f"{key}: {arch.__name__}: {error}") from error
     path = paths.get(f"pretrain_{key}")
     if path is not None:
@@ -41,24 +41,24 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
             paths.get(f"strict_load_{label}", True),
         )
     elif must_load and key == "network_g" and any(True for _ in network.parameters()):
-        raise UserError("path:pretrain_network_g is empty: there are no weights to test")
+        raise UserError("path:pretrain_network_g is empty: a test needs weights")
     return network
 
 
 @torch.no_grad()
 def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int, window: int) -> None:
-    """Put (a corner of) a sample through the network, as SRModel and RestorationModel would.
+    """Run the network on the top left corner of a sample, as SRModel and RestorationModel would.
 
     Args:
-        key: of the network in the option file.
-        network: to be tried.
-        where: the place of the data set in the option file.
-        sample: of the data set.
-        scale: s.
-        window: what the model pads images to multiples of.
+        key: the network's key in the option file.
+        network: the network.
+        where: the data set's place in the option file.
+        sample: a sample of that data set.
+        scale: the upscaling factor.
+        window: the model pads images to multiples of this.
 
     Raises:
-        UserError: it does not take such an input, or its output has not the shape of the ground truth.
+        UserError: the network rejects the input, or its output has another shape than the ground truth.
     """
     lq, gt = sample.get("lq"), sample.get("gt")
     if not isinstance(lq, torch.Tensor) or lq.dim() != 3:
@@ -67,9 +67,9 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
     kernel = sample["kernel"][None] if "kernel" in sample else None
     try:
         output = restore(network.eval(), takes_kernel(network), corner, kernel, scale, window)
-    except Exception as error:  # whatever it raises: this network cannot be trained on this data
+    except Exception as error:  # a network may raise any exception over a bad input
         raise UserError(
-            f"{key}: {type(network).__name__} does not take the images of {where}, {tuple(lq.shape)}: "
+            f"{key}: {type(network).__name__} cannot process the images of {where}, {tuple(lq.shape)}: "
             f"{str(error).splitlines()[0]}"
         ) from error
     if gt is not None:
@@ -78,8 +78,8 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
             expected = (1, *gt.shape)
         if tuple(output.shape) != expected:
             raise UserError(
-                f"{key}: {type(network).__name__} makes {tuple(output.shape[1:])} of a {tuple(corner.shape[1:])} image "
-                f"of {where}, where the ground truth has {expected[1:]}; check scale, upscale and gt_size"
+                f"{key}: {type(network).__name__} returns {tuple(output.shape[1:])} for a {tuple(corner.shape[1:])} "
+                f"image of {where}, but the ground truth is {expected[1:]}; check scale, upscale and gt_size"
             )
 
 
@@ -92,7 +92,7 @@ def _check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str
     problems = {
         "missing": [name for name in expected if name not in loaded],
         "unexpected": [name for name in loaded if name not in expected],
-        "of another shape": [
+        "with another shape": [
             f"{name} ({tuple(loaded[name].shape)}, the network has {tuple(value.shape)})"
             for name, value in expected.items()
             if name in loaded and loaded[name].shape != value.shape

@@ -1,4 +1,4 @@
-"""Reading an option file: YAML, the values forced on the command line, and the mistakes YAML lets pass."""
+"""Reading an option file: YAML, --force_yml values, and mistakes that YAML accepts silently."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import yaml
 
 from ..errors import UserError
 
-# a number to a person, text to YAML 1.1: no dot before the exponent, or no sign in it
+# YAML 1.1 reads these as strings: no dot before the exponent, or no sign in the exponent
 _TEXT_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
@@ -17,8 +17,8 @@ def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
     """Read an option file and apply ``--force_yml`` entries (``key:sub=value``).
 
     Raises:
-        UserError: the file is missing, is not YAML or not a mapping, has a key twice or a number that YAML
-            reads as text (each with its line), or an entry of force_yml does not fit.
+        UserError: the file is missing, is not YAML or not a mapping; a key is repeated or a number is read as a
+            string (with the line); or an entry of force_yml does not fit.
     """
     if not Path(path).is_file():
         raise UserError(f"no such option file: {path}{_nearby(path)}")
@@ -32,7 +32,7 @@ def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(options, dict):
-        raise UserError(f"{path}: an option file must be a mapping of keys to values")
+        raise UserError(f"{path}: an option file must be a mapping (key: value)")
     for line, message in _mistakes(node, ()):
         raise UserError(f"{path}, line {line}: {message}")
     for entry in force_yml:
@@ -42,7 +42,7 @@ def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
 
 
 def expand_home(options: dict) -> None:
-    """Replace ~ where BasicSR does."""
+    """Expand ~ to the home folder in the paths where BasicSR does."""
     for section in _mappings(options.get("datasets")):
         _expand(section, [key for key in ("dataroot_gt", "dataroot_lq") if key in section])
     for section in _mappings([options.get("path")]):
@@ -67,12 +67,12 @@ def _nearby(path: str) -> str:
 
 
 def _mistakes(node: yaml.Node, keys: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    """(line, message) of every key given twice and every number that YAML reads as text."""
+    """(line, message) of every repeated key and every number that YAML reads as a string."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             if not key.tag.endswith(":str"):
-                yield key.start_mark.line + 1, f"YAML does not read the key {key.value} as text; put it in quotes"
+                yield key.start_mark.line + 1, f"YAML does not read the key {key.value} as a string; put it in quotes"
             if key.value in seen:
                 yield key.start_mark.line + 1, f"{':'.join((*keys, key.value))} is given twice"
             seen.add(key.value)
@@ -83,12 +83,12 @@ def _mistakes(node: yaml.Node, keys: tuple[str, ...]) -> Iterator[tuple[int, str
     elif node.tag.endswith(":str") and node.style is None and _TEXT_NUMBER.fullmatch(node.value):
         yield (
             node.start_mark.line + 1,
-            f"{':'.join(keys)}: YAML reads {node.value} as text; write !!float {node.value}",
+            f"{':'.join(keys)}: YAML reads {node.value} as a string; write !!float {node.value}",
         )
 
 
 def force(options: dict, entry: str) -> None:
-    """Apply one ``key:sub=value`` as BasicSR does; it cannot make new branches."""
+    """Apply one ``key:sub=value`` as BasicSR does; the section must exist."""
     from basicsr.utils.options import _postprocess_yml_value
 
     keys, separator, value = entry.partition("=")
@@ -99,14 +99,14 @@ def force(options: dict, entry: str) -> None:
     for depth, key in enumerate(branch, start=1):
         target = target.get(key)
         if not isinstance(target, dict):
-            raise UserError(f"--force_yml {entry}: the option file has no {':'.join(branch[:depth])} to put it in")
+            raise UserError(f"--force_yml {entry}: the option file has no section {':'.join(branch[:depth])}")
     value = value.strip()
     try:
         target[leaf] = _postprocess_yml_value(value)
     except Exception as error:  # BasicSR evaluates a list as Python
-        raise UserError(f"--force_yml {entry}: {value} is not a value") from error
+        raise UserError(f"--force_yml {entry}: {value} is not a valid value") from error
     if isinstance(target[leaf], str) and _is_number(value):
-        raise UserError(f"--force_yml {entry}: BasicSR would read {value} as text; write {leaf}=!!float{value}")
+        raise UserError(f"--force_yml {entry}: BasicSR would read {value} as a string; write {leaf}=!!float{value}")
 
 
 def _is_number(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""All checks of a run, in the order in which a user would mend what they find."""
+"""All checks of a run, in the order in which a user would fix the errors."""
 
 from pathlib import Path
 
@@ -14,28 +14,28 @@ from .training import check_training
 from .types import check_options, check_type
 from .values import check_values, find, require
 
-_OURS = (  # what RestorationModel alone reads
+_OURS = (  # only RestorationModel reads these
     "degradation", "train:separate_draws", "val:tile", "val:tile_overlap", "val:x8", "logger:journal",
 )  # fmt: skip
 
 
 def check_run(opt: dict, is_train: bool, world_size: int = 1) -> None:
-    """Check options as BasicSR would use them, up to building every network and reading one sample of every data set.
+    """Check the options of a run; this builds every network and reads one sample of every data set.
 
     Args:
-        opt: the options.
-        is_train: whether for a training or a test.
+        opt: options, as read from the file.
+        is_train: True for training, False for a test.
         world_size: number of processes of a distributed run.
 
     Raises:
-        UserError: the first thing that is wrong.
+        UserError: the first mistake found.
     """
     try:
         _check(opt, is_train, world_size)
     except UserError:
         raise
-    except Exception as error:  # a shape of the options that no check foresaw
-        message = f"the options cannot be used: {type(error).__name__}: {error} (--traceback shows where)"
+    except Exception as error:  # malformed options that no check covers
+        message = f"invalid options: {type(error).__name__}: {error} (--traceback shows where)"
         raise UserError(message) from error
 
 
@@ -69,7 +69,7 @@ def _check(opt: dict, is_train: bool, world_size: int) -> None:
 def _check_num_gpu(num_gpu: object) -> None:
     found = torch.cuda.device_count()
     if num_gpu != "auto" and not (isinstance(num_gpu, int) and 0 <= num_gpu <= found):
-        raise UserError(f"num_gpu: {num_gpu} does not fit this machine, which has {found} CUDA devices; write auto")
+        raise UserError(f"num_gpu: got {num_gpu!r}, but this machine has {found} CUDA devices; write auto")
 
 
 def _check_model(opt: dict) -> None:
@@ -80,36 +80,36 @@ def _check_model(opt: dict) -> None:
     val = opt.get("val") or {}
     for place in _OURS:
         if find(opt, place) and not is_restoration_model(model_type):
-            raise UserError(f"{place}: {model_type} does not know it; write model_type: RestorationModel")
+            raise UserError(f"{place}: {model_type} ignores this option; write model_type: RestorationModel")
     overlap = val.get("tile_overlap", TILE_OVERLAP)
     if ("tile_overlap" in val or val.get("tile")) and overlap >= (val.get("tile") or 0):
-        raise UserError(f"val:tile_overlap: must be less than val:tile, is {overlap}")
+        raise UserError(f"val:tile_overlap: must be less than val:tile, got {overlap}")
 
 
 def _check_x8(opt: dict, network: torch.nn.Module) -> None:
     if (opt.get("val") or {}).get("x8") and takes_kernel(network) and (opt.get("scale") or 1) > 1:
-        raise UserError("val:x8: with a kernel and a scale above 1 a flipped image has another kernel; write false")
+        raise UserError("val:x8: not possible for a network with a blur kernel and a scale above 1; write false")
 
 
 def _degraded(where: str, sample: dict, opt: dict) -> dict:
-    """The sample, degraded if it is ground truth alone."""
+    """The sample, degraded if it holds only ground truth."""
     from ..degradations import build_degradation
 
     degradation = build_degradation(opt["degradation"], opt.get("scale")) if "degradation" in opt else None
     if "lq" in sample or "gt" not in sample:
         if degradation and where == "datasets:train":
             raise UserError(
-                f"degradation: {where} gives an input already; take GroundTruthDataset, or this section out"
+                f"degradation: {where} already provides an input; use GroundTruthDataset, or remove this section"
             )
         return sample
     if where != "datasets:train":
         raise UserError(
-            f"{where}: gives ground truth alone; validation takes GaussianDenoisingDataset, BicubicSRDataset or "
+            f"{where}: provides only ground truth; for validation use GaussianDenoisingDataset, BicubicSRDataset or "
             "BlurDataset, which follow the paper's protocols"
         )
     if degradation is None:
-        raise UserError(f"{where}: gives ground truth alone; say in a section degradation what makes the input of it")
-    made = degradation.draw(sample["gt"][None])
+        raise UserError(f"{where}: provides only ground truth; add a section degradation that makes the input")
+    made = degradation.degrade_batch(sample["gt"][None])
     return {**sample, **{name: value[0] for name, value in made.items()}}
 
 
@@ -128,23 +128,23 @@ def _check_val(val: dict, is_train: bool) -> None:
 
 
 def _check_datasets(opt: dict, is_train: bool, world_size: int) -> dict[str, dict]:
-    """Check every data set; the first sample of each, by place."""
+    """Check every data set; return the first sample of each by its place in the file."""
     samples = {}
     for key, section in opt["datasets"].items():
         phase = key.split("_")[0]
         if is_train and key != "train" and phase != "val":
-            raise UserError(f"datasets:{key}: must be train, or begin with val")
+            raise UserError(f"datasets:{key}: must be train, or start with val")
         if not is_train and phase not in ("test", "val"):
-            raise UserError(f"datasets:{key}: must begin with test or val")
+            raise UserError(f"datasets:{key}: must start with test or val")
         batch = _batch(section, opt["num_gpu"], world_size) if phase == "train" else 1
         samples[f"datasets:{key}"] = check_dataset(key, section, phase, opt.get("scale"), batch)
     if is_train and "train" not in opt["datasets"]:
-        raise UserError("datasets: there is no train to train on")
+        raise UserError("datasets: training needs a section train")
     return samples
 
 
 def _batch(section: dict, num_gpu: int | str, world_size: int) -> int:
-    """Samples that one iteration takes out of the data set."""
+    """The number of samples that one iteration needs."""
     require(section, "datasets:train", "batch_size_per_gpu", "num_worker_per_gpu")
     gpus = torch.cuda.device_count() if num_gpu == "auto" else num_gpu
     return section["batch_size_per_gpu"] * (world_size if world_size > 1 else max(gpus, 1))

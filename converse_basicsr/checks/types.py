@@ -1,4 +1,4 @@
-"""Names of registered classes, and options of their constructors."""
+"""Checks of registered names and of constructor options."""
 
 import difflib
 import inspect
@@ -8,12 +8,12 @@ from ..errors import UserError
 
 
 def check_type(where: str, name: object, registry: Iterable, kind: str) -> Callable:
-    """The class or function registered by that name.
+    """The class or function registered under this name.
 
     Raises:
-        UserError: there is none; gives the nearest names.
+        UserError: the name is not registered; suggests the closest names.
     """
-    known = {known_name: entry for known_name, entry in registry}  # noqa: C416 (a Registry is no mapping)
+    known = {known_name: entry for known_name, entry in registry}  # noqa: C416 (a Registry is not a mapping)
     for candidate in (str(name), f"{name}_basicsr"):
         if candidate in known:
             return known[candidate]
@@ -27,13 +27,13 @@ def check_options(
 
     Args:
         where: the section's place in the option file.
-        section: its keys and values; 'type' is passed over.
+        section: its keys and values; 'type' is ignored.
         constructor: a class or function.
         given: arguments that BasicSR passes itself.
         also: keys that BasicSR reads itself.
 
     Raises:
-        UserError: a key is none of the arguments (lists them), or a needed argument is missing.
+        UserError: a key is not an argument (lists the valid ones), or a required argument is missing.
     """
     parameters = {
         name: parameter

@@ -1,4 +1,4 @@
-"""The command ``basicsr``: one file a subcommand."""
+"""The command ``basicsr``: one file per subcommand."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ load_in_spawned_worker()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line (sys.argv by default) and return its exit code: 2 for wrong input."""
+    """Run a command line (sys.argv by default) and return its exit code, which is 2 for wrong input."""
     args = build_parser().parse_args(argv)
     try:
         return args.command(args)
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _leaves(subparsers: argparse._SubParsersAction) -> list[argparse.ArgumentParser]:
-    """Every subparser that runs a command."""
+    """The subparsers without subparsers of their own."""
     leaves = []
     for parser in subparsers.choices.values():
         nested = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]

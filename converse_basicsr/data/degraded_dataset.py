@@ -10,11 +10,11 @@ from .ground_truth_dataset import LOADER_KEYS, GroundTruthDataset, to_tensor
 
 
 class DegradedDataset(GroundTruthDataset):
-    """Ground truth and its degraded image: drawn anew each time for training, by the paper's protocol for validation.
+    """Ground truth and its degraded image: random for training, by the paper's protocol for validation.
 
-    Options: those of GroundTruthDataset, and the arguments of the degradation.
+    Options: those of GroundTruthDataset and the arguments of the degradation.
 
-    Gives: lq, gt, and what the degradation adds (kernel), float32; lq_path and gt_path.
+    Samples: lq, gt and, for a blur, kernel, each (C, H, W) float32; lq_path and gt_path.
     """
 
     degradation_class: type[Degradation]
@@ -31,29 +31,29 @@ class DegradedDataset(GroundTruthDataset):
     def __getitem__(self, index: int) -> dict:
         gt, path = self.read(index), self.paths[index]
         if self.is_train:
-            batch = self.degradation.draw(to_tensor(gt)[None])
+            batch = self.degradation.degrade_batch(to_tensor(gt)[None])
             made = {name: value[0] for name, value in batch.items()}
         else:
-            made = {name: to_tensor(value) for name, value in self.degradation.follow_protocol(gt, index).items()}
+            made = {name: to_tensor(value) for name, value in self.degradation.degrade_image(gt, index).items()}
         return {**made, "gt": to_tensor(gt), "lq_path": path, "gt_path": path}
 
 
 @DATASET_REGISTRY.register()
 class GaussianDenoisingDataset(DegradedDataset):
-    """Ground truth and itself with Gaussian noise (sigma: a number, or [least, largest]); grayscale or colour."""
+    """Ground truth, gray or colour, and the same with Gaussian noise (sigma: a number or [least, largest])."""
 
     degradation_class = GaussianNoise
 
 
 @DATASET_REGISTRY.register()
 class BicubicSRDataset(DegradedDataset):
-    """Ground truth and its bicubic reduction by scale, made on the fly (quantise: as on disk, or float)."""
+    """Ground truth and its bicubic downsampling by scale (quantise: rounded to 8 bits, or float)."""
 
     degradation_class = BicubicReduction
 
 
 @DATASET_REGISTRY.register()
 class BlurDataset(DegradedDataset):
-    """Ground truth, its blurred, decimated, noisy image, and the psf as kernel."""
+    """Ground truth, its blurred, decimated and noisy image, and the blur kernel."""
 
     degradation_class = Blur

@@ -1,4 +1,4 @@
-"""Ground truth alone: for models that degrade on the device, and what the degraded data sets are built on."""
+"""Ground truth without an input: for degradation on the device, and the base of the degraded data sets."""
 
 from pathlib import Path
 
@@ -23,25 +23,26 @@ LOADER_KEYS = (
 
 @DATASET_REGISTRY.register()
 class GroundTruthDataset(Dataset):
-    """Images: random patches for training, whole ones, whose names without suffix must differ, for validation.
+    """Ground-truth images: random patches for training, whole images for validation.
 
     Options:
-        dataroot_gt (str): A folder (searched through) or LMDB.
-        io_backend (dict): type: disk or lmdb, as BasicSR has it.
-        meta_info_file (str): Lists the files of the folder, or the keys of the LMDB, to take, one a line, if not all.
-        color (str): 'rgb' or 'gray'; files of the other kind are converted. Default: 'rgb'.
+        dataroot_gt (str): A folder (searched recursively) or an LMDB. File names without suffix must be unique for
+            validation.
+        io_backend (dict): type: disk or lmdb, as in BasicSR.
+        meta_info_file (str): Lists the files or LMDB keys to use, one per line. Default: all.
+        color (str): 'rgb' or 'gray'; other files are converted. Default: 'rgb'.
         gt_size (int): Side of a training patch; training only.
         use_hflip (bool): Flip at random; training only. Default: False.
         use_rot (bool): Flip vertically and transpose at random; training only. Default: False.
 
-    Gives: gt (C, H, W) float32 in [0, 1], RGB or gray, and gt_path.
+    Samples: gt (C, H, W) float32 in [0, 1], RGB or gray, and gt_path.
 
     Raises:
-        UserError: an option or a file does not fit, by name.
+        UserError: an option or a file is invalid; names it.
     """
 
     KEYS = ("dataroot_gt", "io_backend", "meta_info_file", "color", "gt_size", "use_hflip", "use_rot")
-    multiple = 1  # whole images are cropped to multiples of it
+    multiple = 1  # whole images are cropped to multiples of this
 
     def __init__(self, opt: dict):
         self.opt = opt
@@ -72,7 +73,7 @@ class GroundTruthDataset(Dataset):
         return {"gt": gt, "gt_path": self.paths[index]}
 
     def read(self, index: int) -> np.ndarray:
-        """Ground truth (H, W, C) in [0, 1]: a random patch, or the image cropped to multiples."""
+        """Ground truth (H, W, C) in [0, 1]: a random patch, or the whole image cropped to a multiple."""
         path = self.paths[index]
         image = decode_image(self._content(path), path, self.color)
         if self.is_train:
@@ -80,7 +81,7 @@ class GroundTruthDataset(Dataset):
             return augment(patch, self.opt.get("use_hflip", False), self.opt.get("use_rot", False))
         height, width = (side - side % self.multiple for side in image.shape[:2])
         if not height or not width:
-            raise UserError(f"{path}: {image.shape[0]}x{image.shape[1]} is smaller than {self.multiple}")
+            raise UserError(f"{path}: the image is {image.shape[0]}x{image.shape[1]}, smaller than {self.multiple}")
         return image[:height, :width]
 
     def _find(self) -> list[str]:
@@ -98,7 +99,7 @@ class GroundTruthDataset(Dataset):
         return keys
 
     def _content(self, path: str) -> bytes:
-        if self._file_client is None:  # not in __init__: an LMDB is opened by each worker for itself
+        if self._file_client is None:  # not in __init__: each worker opens the LMDB itself
             options = dict(self.io_backend)
             self._file_client = FileClient(options.pop("type"), **options)
         try:
@@ -108,31 +109,31 @@ class GroundTruthDataset(Dataset):
 
 
 def first_words(meta_info: Path) -> list[str]:
-    """Of every line: names of files, of which BasicSR's LMDBs have those before the first dot as keys."""
+    """The first word of every line: a file name; its part before the first dot is the LMDB key."""
     return [line.split(" ")[0] for line in meta_info.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def check_names(paths: list[str]) -> None:
-    """UserError if two files differ in folder or suffix alone, which validation leaves out of the names of images."""
+    """Raise UserError if two files have the same name without suffix, under which validation saves its results."""
     known: dict[str, str] = {}
     for path in paths:
         stem = Path(path).stem
         if stem in known:
-            raise UserError(f"{known[stem]} and {path} would both be {stem} in validation; rename or remove one")
+            raise UserError(f"{known[stem]} and {path} have the same name ({stem}) in validation; rename or remove one")
         known[stem] = path
 
 
 def random_patch(image: np.ndarray, size: int, path: str) -> np.ndarray:
-    """A patch (size, size, C) of an image; UserError, naming the path, if the image is smaller."""
+    """A random patch (size, size, C) of an image; UserError, naming the path, if the image is smaller."""
     height, width = image.shape[:2]
     if min(height, width) < size:
-        raise UserError(f"{path}: the image is {height}x{width}, smaller than gt_size, {size}")
+        raise UserError(f"{path}: the image is {height}x{width}, smaller than gt_size ({size})")
     top, left = _random(height - size + 1), _random(width - size + 1)
     return image[top : top + size, left : left + size]
 
 
 def augment(image: np.ndarray, use_hflip: bool, use_rot: bool) -> np.ndarray:
-    """Flip horizontally, and, for use_rot, vertically and transpose, each with probability 1/2."""
+    """Flip horizontally (use_hflip), flip vertically and transpose (use_rot), each with probability 1/2."""
     if use_hflip and _random(2):
         image = image[:, ::-1]
     if use_rot and _random(2):
@@ -148,5 +149,5 @@ def to_tensor(image: np.ndarray) -> Tensor:
 
 
 def _random(count: int) -> int:
-    """A number below count, from torch's generator: that of a worker differs from epoch to epoch (see Degradation)."""
+    """A random integer below count from torch's generator, which differs between epochs (see Degradation)."""
     return int(torch.randint(count, ()))

@@ -1,4 +1,4 @@
-"""What turns ground truth into input: one class each, for training on any device and for the paper's protocols."""
+"""Degradations that make the input from ground truth: random for training, fixed for the paper's protocols."""
 
 from inspect import signature
 
@@ -24,11 +24,11 @@ def build_degradation(section: dict, scale: int | None) -> Degradation:
     """The degradation that a section of an option file describes.
 
     Args:
-        section: type, one of DEGRADATIONS, and its arguments.
-        scale: of the option file, if it has one; handed to what takes a scale.
+        section: type (a key of DEGRADATIONS) and its arguments.
+        scale: the option file's scale, or None; passed on if the degradation takes a scale.
 
     Raises:
-        UserError: type or an argument does not fit, by name.
+        UserError: the type or an argument is not known; names it.
     """
     degradation = DEGRADATIONS.get(section.get("type"))
     if degradation is None:

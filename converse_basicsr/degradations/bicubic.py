@@ -1,4 +1,4 @@
-"""Bicubic reduction."""
+"""Bicubic downsampling."""
 
 from functools import lru_cache
 
@@ -15,39 +15,38 @@ class BicubicReduction(Degradation):
     """MATLAB's antialiased imresize by 1/scale.
 
     Args:
-        scale: s.
-        quantise: clip and round the result to 8 bits, as it is when it was written to a file; the paper's protocol
-            keeps it as float.
+        scale: the factor s.
+        quantise: clip and round the result to 8 bits, as a file would store it; the paper's protocol keeps it as float.
     """
 
     def __init__(self, scale: int, quantise: bool = False):
         self.scale = self.multiple = scale
         self.quantise = quantise
 
-    def draw(self, gt: Tensor) -> dict[str, Tensor]:
+    def degrade_batch(self, gt: Tensor) -> dict[str, Tensor]:
         lq = bicubic_reduce(gt, self.scale)
         return {"lq": lq.mul(255).round_().clamp_(0, 255).div_(255) if self.quantise else lq}
 
-    def follow_protocol(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
+    def degrade_image(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
         if self.quantise:
             return {"lq": reduce_to_8_bits(gt, self.scale) / np.float32(255)}
         return {"lq": imresize(gt, 1 / self.scale)}
 
 
 def reduce_to_8_bits(image: np.ndarray, scale: int) -> np.ndarray:
-    """imresize of an image (H, W, C) or (H, W) in [0, 1] by 1/scale, as a file holds it: uint8."""
+    """imresize of an image (H, W, C) or (H, W) in [0, 1] by 1/scale, clipped and rounded to uint8."""
     return (imresize(image, 1 / scale).clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def bicubic_reduce(x: Tensor, scale: int) -> Tensor:
-    """(N, C, H, W) -> (N, C, H/s, W/s), what BasicSR's imresize makes of each image, as two thin matrix products."""
+    """BasicSR's imresize of each image, (N, C, H, W) -> (N, C, H/s, W/s), as two thin matrix products."""
     height, width = (_reduction(side, scale).to(x) for side in x.shape[-2:])
     return height @ x @ width.mT
 
 
 @lru_cache(maxsize=16)
 def _reduction(side: int, scale: int) -> Tensor:
-    """(side/s, side): the weights of imresize along one axis, its symmetric border folded back."""
+    """The weights of imresize along one axis, (side/s, side), with the symmetric border folded back."""
     reduced = side // scale
     weights, indices, before, _ = calculate_weights_indices(side, reduced, 1 / scale, "cubic", 4, True)
     position = indices.long() - before

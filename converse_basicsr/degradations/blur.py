@@ -8,22 +8,22 @@ from scipy.ndimage import convolve
 from torch import Tensor
 
 from ..ops.blur import blur_decimate
+from .blur_kernels import KernelSource
 from .degradation import Degradation
 from .noise import GaussianNoise
-from .psfs import PsfSource
 
-SLACK = 1e-3  # levels: float32 leaves a flat area a little below its level, which is not to be truncated to the next
+SLACK = 1e-3  # grey levels: in float32 a flat area ends slightly below its level; truncation must not lower it by 1
 
 
 class Blur(Degradation):
-    """lq = (gt (*) psf) down_s + n: circular convolution, every s-th sample from the first, Gaussian noise.
+    """lq = (gt (*) kernel) down_s + n: circular convolution, every s-th sample from the first, Gaussian noise.
 
-    The input of non-blind (kernel given) and blind deblurring and super-resolution.
+    For deblurring and super-resolution, non-blind (the kernel is given to the network) and blind.
 
     Args:
-        psf, psf_size, psf_sigma: where psfs come from, see PsfSource.
-        scale: s.
-        sigma: of the noise, see GaussianNoise.
+        psf, psf_size, psf_sigma: the blur kernels, see KernelSource.
+        scale: the factor s.
+        sigma: the noise level, see GaussianNoise.
         quantise: truncate the blurred image to 8 bits before the noise is added, as the paper's protocol does.
     """
 
@@ -36,24 +36,24 @@ class Blur(Degradation):
         sigma: float | list[float] = 2.55,
         quantise: bool = True,
     ):
-        self.psfs = PsfSource(psf, psf_size, psf_sigma)
+        self.kernels = KernelSource(psf, psf_size, psf_sigma)
         self.scale = scale
         self.multiple = math.lcm(8, scale)
         self.noise = GaussianNoise(sigma)
         self.quantise = quantise
 
-    def draw(self, gt: Tensor) -> dict[str, Tensor]:
+    def degrade_batch(self, gt: Tensor) -> dict[str, Tensor]:
         rng = np.random.default_rng(torch.randint(2**62, ()).item())
-        psf = np.stack([self.psfs.draw(rng)[None] for _ in range(gt.shape[0])])
-        psf = torch.from_numpy(psf).to(gt)
-        blurred = blur_decimate(gt, psf, self.scale)
+        kernel = np.stack([self.kernels.sample(rng)[None] for _ in range(gt.shape[0])])
+        kernel = torch.from_numpy(kernel).to(gt)
+        blurred = blur_decimate(gt, kernel, self.scale)
         if self.quantise:
             blurred = blurred.mul(255).add_(SLACK).floor_().clamp_(0, 255).div_(255)
-        return {**self.noise.draw(blurred), "kernel": psf}
+        return {**self.noise.degrade_batch(blurred), "kernel": kernel}
 
-    def follow_protocol(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
-        psf = self.psfs.take(index)
+    def degrade_image(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
+        kernel = self.kernels.for_image(index)[..., None]
         image = (gt * 255).round().astype(np.uint8) if self.quantise else gt
-        blurred = convolve(image, psf[..., None], mode="wrap")[:: self.scale, :: self.scale]
+        blurred = convolve(image, kernel, mode="wrap")[:: self.scale, :: self.scale]
         blurred = blurred / np.float32(255) if self.quantise else blurred
-        return {**self.noise.follow_protocol(blurred, index), "kernel": psf[..., None].astype(np.float32)}
+        return {**self.noise.degrade_image(blurred, index), "kernel": kernel.astype(np.float32)}

@@ -1,4 +1,4 @@
-"""What every degradation can do."""
+"""The interface of all degradations."""
 
 from abc import ABC, abstractmethod
 
@@ -7,34 +7,34 @@ from torch import Tensor
 
 
 class Degradation(ABC):
-    """Makes the input of a network, and what it is conditioned on, from ground truth.
+    """Makes the input of a network, and its blur kernel if there is one, from ground truth.
 
-    Training draws from torch's own generator of the device that the ground truth is on. In a worker of a data loader
-    that is seeded anew for every worker and epoch, from the generator of the run: draws differ from epoch to epoch and
-    come again with the same manual_seed.
+    Training uses torch's default generator on the device of the ground truth. In a data-loader worker torch seeds
+    that generator for each worker and epoch from the run's generator: samples differ between epochs and repeat with
+    the same manual_seed.
     """
 
-    multiple: int = 1  # both sides of ground truth must be multiples of it
+    multiple: int = 1  # both sides of the ground truth must be multiples of this
 
     @abstractmethod
-    def draw(self, gt: Tensor) -> dict[str, Tensor]:
-        """Degrade a batch for training.
+    def degrade_batch(self, gt: Tensor) -> dict[str, Tensor]:
+        """Degrade a batch at random, for training.
 
         Args:
             gt: (N, C, H, W) in [0, 1], on any device.
 
         Returns:
-            lq (N, C, H/s, W/s), and what else the network may be given (kernel), on the same device.
+            lq (N, C, H/s, W/s) and, for a blur, kernel (N, 1, k, k), on the same device.
         """
 
     @abstractmethod
-    def follow_protocol(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
-        """Degrade one image as the paper's protocol does: always the same result for the same image.
+    def degrade_image(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
+        """Degrade one image as the paper's protocol does: the same image and index give the same result.
 
         Args:
             gt: (H, W, C) in [0, 1], float32.
-            index: of the image in its set.
+            index: the image's position in its set.
 
         Returns:
-            lq (H/s, W/s, C) float32, and what else the network may be given.
+            lq (H/s, W/s, C) and, for a blur, kernel (k, k, 1), both float32.
         """

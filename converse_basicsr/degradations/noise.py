@@ -12,11 +12,11 @@ class GaussianNoise(Degradation):
     """lq = gt + n, neither clipped nor rounded.
 
     Args:
-        sigma: standard deviation of n, of 255; or the least and the largest, of which training draws one per image
-            (uniform; blind denoising).
+        sigma: standard deviation of n on the 0-255 scale, or [least, largest]: training then samples it uniformly
+            for each image (blind denoising).
 
     Raises:
-        UserError: sigma is neither; or, when the protocol is followed, not a single number.
+        UserError: sigma is neither; or degrade_image is called with a range.
     """
 
     def __init__(self, sigma: float | list[float]):
@@ -25,21 +25,21 @@ class GaussianNoise(Degradation):
             raise UserError(f"sigma: must be a number of 0 or more, or [least, largest], got {sigma}")
         self.least, self.largest = least_and_largest
 
-    def draw(self, gt: Tensor) -> dict[str, Tensor]:
+    def degrade_batch(self, gt: Tensor) -> dict[str, Tensor]:
         sigma = torch.empty(gt.shape[0], 1, 1, 1, device=gt.device).uniform_(self.least, self.largest)
         return {"lq": gt + torch.randn_like(gt) * (sigma / 255)}
 
-    def follow_protocol(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
+    def degrade_image(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
         if self.least != self.largest:
             raise UserError(f"sigma: validation needs one number, got [{self.least}, {self.largest}]")
         return {"lq": (gt + protocol_noise(gt.shape, self.largest)).astype(np.float32)}
 
 
 def protocol_noise(shape: tuple[int, ...], sigma: float) -> np.ndarray:
-    """The noise that the protocols add to every image: numpy's legacy generator, seeded with 0 for each.
+    """The noise of the paper's protocols: numpy's legacy generator, seeded with 0 for every image.
 
     Args:
         shape: (H, W, C).
-        sigma: standard deviation, of 255.
+        sigma: standard deviation on the 0-255 scale.
     """
     return np.random.RandomState(0).normal(0, sigma / 255, shape)

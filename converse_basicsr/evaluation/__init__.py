@@ -1,4 +1,4 @@
-"""Evaluating a trained network: metrics of each image, comparison figures, and the report at the end of a run."""
+"""Evaluation of a trained network: metrics per image, comparison figures, and the report of a run."""
 
 from ..compat import load_basicsr
 

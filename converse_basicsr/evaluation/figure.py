@@ -1,4 +1,4 @@
-"""Comparison pictures: the whole image, and zoomed crops of input, baseline, restored and ground truth."""
+"""Comparison figures: the whole image, and zoomed crops of input, baseline, restored image and ground truth."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +19,13 @@ MOST_ROWS = 8
 
 
 def save_comparison(rows: list["Row"], path: Path, baseline: str, network: str) -> None:
-    """Write a PNG with a line for each row that has its images (the first MOST_ROWS).
+    """Save a PNG with one line for every row that holds images.
 
-    The crop is where the baseline has the strongest edges: structure that the input still shows.
+    The crop is where the baseline has the strongest edges, that is, structure that the input still shows.
     """
     rows = [row for row in rows if row.images is not None]
     whole_width = max(round(row.images.gt.shape[1] * CROP * ZOOM / row.images.gt.shape[0]) for row in rows)
-    save_picture(stack([_draw_row(row, baseline, network, whole_width) for row in rows]), path)
+    save_picture(stack([_row_figure(row, baseline, network, whole_width) for row in rows]), path)
 
 
 def strongest_window(energy: np.ndarray, side: int) -> tuple[int, int]:
@@ -37,25 +37,25 @@ def strongest_window(energy: np.ndarray, side: int) -> tuple[int, int]:
 
 
 def edges(image: np.ndarray) -> np.ndarray:
-    """Squared gradients (H, W) of an image (H, W) or (H, W, 3)."""
+    """Squared gradient magnitude (H, W) of an image (H, W) or (H, W, 3)."""
     gray = image.reshape(*image.shape[:2], -1).mean(-1)
     return np.square(np.gradient(gray)).sum(0)
 
 
 def to_pil(image: np.ndarray) -> Image.Image:
-    """uint8, (H, W, 3) BGR or (H, W), as RGB."""
+    """A uint8 image (H, W, 3) BGR or (H, W) as an RGB Pillow image."""
     return Image.fromarray(image[..., ::-1].copy() if image.ndim == 3 else image).convert("RGB")
 
 
 def crop(image: np.ndarray, window: tuple[int, int, int], height: int) -> Image.Image:
-    """The window (top, left, side) of an image, which is stated in pixels of one that is `height` high."""
+    """Crop a window (top, left, side), given in pixels of an image of this height, e.g. the ground truth."""
     top, left, side = window
-    factor = height / image.shape[0]  # the input is smaller than the ground truth
+    factor = height / image.shape[0]  # above 1 for the input, which is smaller than the ground truth
     return to_pil(image).crop([round(edge / factor) for edge in (left, top, left + side, top + side)])
 
 
 def outline(image: np.ndarray, window: tuple[int, int, int]) -> Image.Image:
-    """The image with its window (top, left, side) in red."""
+    """The image with the window (top, left, side) outlined in red."""
     top, left, side = window
     whole = to_pil(image)
     ImageDraw.Draw(whole).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=3)
@@ -63,7 +63,7 @@ def outline(image: np.ndarray, window: tuple[int, int, int]) -> Image.Image:
 
 
 def line_of_tiles(tiles: list[tuple[str, Image.Image]]) -> Image.Image:
-    """Pictures of equal height side by side, the title of each above it, shortened to its width."""
+    """Images of equal height side by side, each with a title above, shortened to its width."""
     height = max(tile.height for _, tile in tiles)
     line = Image.new("RGB", (sum(tile.width + GAP for _, tile in tiles) + GAP, height + LABEL + GAP), "white")
     draw, font, x = ImageDraw.Draw(line), ImageFont.load_default(16), GAP
@@ -77,7 +77,7 @@ def line_of_tiles(tiles: list[tuple[str, Image.Image]]) -> Image.Image:
 
 
 def stack(lines: list[Image.Image]) -> Image.Image:
-    """Pictures below each other."""
+    """Images stacked vertically."""
     panel = Image.new("RGB", (max(line.width for line in lines), sum(line.height for line in lines)), "white")
     top = 0
     for line in lines:
@@ -87,7 +87,7 @@ def stack(lines: list[Image.Image]) -> Image.Image:
 
 
 def beside(pictures: list[Image.Image]) -> Image.Image:
-    """Pictures next to each other."""
+    """Images side by side."""
     panel = Image.new("RGB", (sum(one.width for one in pictures), max(one.height for one in pictures)), "white")
     left = 0
     for picture in pictures:
@@ -97,13 +97,13 @@ def beside(pictures: list[Image.Image]) -> Image.Image:
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a PNG, and its folder: beside the file, then rename."""
+    """Save a PNG atomically; its folder is created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         picture.save(partial, "PNG")
 
 
-def _draw_row(row: "Row", baseline: str, network: str, whole_width: int) -> Image.Image:
+def _row_figure(row: "Row", baseline: str, network: str, whole_width: int) -> Image.Image:
     images = row.images
     side = min(CROP, *images.gt.shape[:2])
     window = (*strongest_window(edges(images.baseline), side), side)

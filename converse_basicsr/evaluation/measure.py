@@ -1,4 +1,4 @@
-"""Images restored and measured by BasicSR's models, data sets and metrics: what reports and benchmarks are made of."""
+"""Restoring and measuring images with BasicSR's models, data sets and metrics."""
 
 import logging
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Row:
-    """One image: its metrics by name, and uint8 arrays (H, W, 3) BGR or (H, W) for the picture."""
+    """One image: its metrics by name, and its images as uint8 (H, W, 3) BGR or (H, W) for the figure."""
 
     name: str
     baseline_metrics: dict[str, float]
@@ -34,7 +34,7 @@ class Row:
 
 
 def options_for_test(opt: dict, checkpoint: Path | None) -> dict:
-    """Options as BasicSR would complete them for a test, of a checkpoint of a training (its EMA weights) if given."""
+    """A copy of the options, completed for a test as BasicSR does; a given checkpoint is loaded (EMA weights)."""
     opt = deepcopy(opt)
     opt.update(is_train=False, dist=False, rank=0, world_size=1)
     if opt["num_gpu"] == "auto":
@@ -45,7 +45,7 @@ def options_for_test(opt: dict, checkpoint: Path | None) -> dict:
 
 
 def quietly(build, *args):
-    """Build something without BasicSR's log lines: they were all written during the run."""
+    """Call build(*args) without BasicSR's log lines, which the run has already written."""
     logger = logging.getLogger("basicsr")
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -56,31 +56,31 @@ def quietly(build, *args):
 
 
 def evaluate(model, dataset, opt: dict) -> Iterator[Row]:
-    """Every image of a data set of pairs, restored and measured."""
+    """Restore and measure every image of a paired data set."""
     for sample in torch.utils.data.DataLoader(dataset):
         yield measure(model, sample, opt["val"]["metrics"], opt.get("scale") or 1)
 
 
 def validation_set(section: dict, opt: dict):
-    """A data set as BasicSR would build it for validation."""
+    """The data set as BasicSR builds it for validation."""
     scale = {"scale": opt["scale"]} if "scale" in opt else {}
     return quietly(build_dataset, {**section, "phase": "val", **scale})
 
 
 def gives_pairs(dataset) -> bool:
-    """Whether its samples are an image and its ground truth."""
+    """Whether the samples hold an input image and its ground truth."""
     first = dataset[0]
     return {"lq", "gt", "lq_path"} <= first.keys() and first["lq"].dim() == 3
 
 
 def measure(model, sample: dict, metrics: dict[str, dict], scale: int) -> Row:
-    """Restore a validation sample (a batch of 1) and measure it, and its input, against the ground truth.
+    """Restore a validation sample (a batch of 1); measure the result and the baseline against the ground truth.
 
     Args:
         model: a BasicSR model.
-        sample: lq, gt, lq_path, and what else the model is fed.
-        metrics: as in the section val of an option file.
-        scale: of the option file.
+        sample: lq, gt, lq_path, and further inputs of the model.
+        metrics: as under val: metrics in an option file.
+        scale: the option file's scale.
     """
     model.feed_data(sample)
     model.test()
@@ -92,7 +92,7 @@ def measure(model, sample: dict, metrics: dict[str, dict], scale: int) -> Row:
 
 
 def score(image: np.ndarray, gt: np.ndarray, metrics: dict[str, dict]) -> dict[str, float]:
-    """The metrics of an image, uint8, against its ground truth."""
+    """The metrics of a uint8 image against its ground truth."""
     return {name: float(calculate_metric({"img": image, "img2": gt}, metric)) for name, metric in metrics.items()}
 
 

@@ -1,4 +1,4 @@
-"""The end of a run: every validation image beside its input, in numbers and in a picture."""
+"""The report of a run: a table of metrics and a comparison figure for every validation set."""
 
 import os
 from dataclasses import replace
@@ -15,17 +15,17 @@ from .measure import Row, evaluate, gives_pairs, options_for_test, quietly, vali
 
 
 def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
-    """Evaluate the checkpoint that a run has left, print metrics per image and mean, and draw the comparison.
+    """Evaluate the checkpoint of a run, print metrics per image and their mean, and save the comparison figure.
 
-    After training that is net_g_latest.pth (its EMA weights, if it has them), read back from the disk; after a
-    test, the checkpoint that was tested. The baseline is bicubic upsampling, or the input itself where there is no
-    upscaling. Without data sets of pairs or without metrics there is nothing to compare, and nothing is printed.
+    After training this is net_g_latest.pth (EMA weights if present), loaded from disk; after a test, the tested
+    checkpoint. The baseline is bicubic upsampling, or the input itself at scale 1. Without paired data sets or
+    without metrics nothing is printed.
 
     Args:
-        opt: options as in the file.
+        opt: options, as read from the file.
         root: the folder that holds experiments/ and results/.
-        is_train: whether it was a training run.
-        debug: whether it was one with --debug.
+        is_train: True after training, False after a test.
+        debug: True if the run had --debug.
     """
     if get_dist_info()[0] != 0 or not (opt.get("val") or {}).get("metrics"):
         return

@@ -1,4 +1,4 @@
-"""Files that are whole at any time: written beside their place, then renamed."""
+"""Atomic writing: a file is written beside its target and then renamed."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """A file to write in place of path, which it becomes when the block ends; after an exception path is as it was."""
+    """A path to write to; it replaces `path` when the block ends. After an exception `path` is unchanged."""
     partial = Path(f"{path}.partial")
     try:
         yield partial

@@ -1,4 +1,4 @@
-"""Checkpoint files: what level of one holds the weights, and writing that leaves no half of one behind."""
+"""Checkpoint files: finding the state dict in them, and writing them atomically."""
 
 import os
 import time
@@ -18,13 +18,13 @@ def load_file(path: str | os.PathLike) -> Any:
     """Load a .pth or .state file onto the CPU, tensors and plain containers only (weights_only).
 
     Raises:
-        UserError: the file is missing, is not a checkpoint, or holds anything else; names the file.
+        UserError: the file is missing, is damaged, or holds other objects; names the file.
     """
     if not os.path.isfile(path):
         raise UserError(f"no such checkpoint: {path}")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises half a dozen types for a damaged file
+    except Exception as error:  # torch.load raises many exception types for a damaged file
         raise UserError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
 
 
@@ -32,14 +32,14 @@ def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tup
     """Find the state dict in a loaded file.
 
     Args:
-        checkpoint: what the file holds: a state dict, or one under a level ('params_ema', 'params', 'state_dict').
-        param_key: the level to prefer; None takes the first of these that is there.
+        checkpoint: a state dict, or a dict that holds one under 'params_ema', 'params' or 'state_dict'.
+        param_key: the key to prefer; None takes the first of these that exists.
 
     Returns:
-        Which was taken, in words, and the state dict without 'module.' in front of its keys.
+        A description of what was taken, and the state dict without the prefix 'module.' in its keys.
 
     Raises:
-        UserError: neither a level nor a state dict is found.
+        UserError: there is no state dict.
     """
     if not isinstance(checkpoint, dict):
         raise UserError(f"a checkpoint must hold a state dict, got {type(checkpoint).__name__}")
@@ -52,10 +52,10 @@ def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tup
 
 
 def save_file(content: Any, path: str | os.PathLike) -> None:
-    """torch.save to a file beside the path, then rename: the path never holds half a checkpoint.
+    """torch.save to a file beside the path, then rename: the path never holds a partial checkpoint.
 
     Raises:
-        UserError: it cannot be written (tried three times); an earlier file at the path stays as it was.
+        UserError: three attempts failed; an existing file at the path is unchanged.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:

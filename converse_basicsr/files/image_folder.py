@@ -1,4 +1,4 @@
-"""Which files of a folder are images: one rule for training, preparing and reproducing."""
+"""Which files of a folder are images: one rule for training, preparation and reproduction."""
 
 import os
 import re
@@ -15,12 +15,12 @@ _SHOWN = 3
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Every image in a folder and those below, sorted; hidden files and what usually lies beside images are left out.
+    """Every image in a folder and its subfolders, sorted; hidden files and text files are ignored.
 
-    A usual suffix is taken at its word; OpenCV looks into every other file.
+    Files with a usual image suffix are not opened; OpenCV checks all others.
 
     Raises:
-        UserError: the folder is missing, cannot be listed or has no images, or a file is none that OpenCV reads.
+        UserError: the folder is missing, cannot be listed or has no images, or OpenCV cannot read a file.
     """
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder} (the current directory is {Path.cwd()})")
@@ -28,14 +28,14 @@ def images_in(folder: Path) -> list[Path]:
     unusual = [path for path in images if path.suffix.lower() not in _IMAGE_SUFFIXES]
     foreign = [path for path in unusual if not cv2.haveImageReader(str(path))]
     if foreign:
-        raise UserError(f"no images that OpenCV reads: {listed(foreign)}; convert them, or move them elsewhere")
+        raise UserError(f"not images that OpenCV can read: {listed(foreign)}; convert them or move them elsewhere")
     if not images:
-        raise UserError(f"{folder}: there are no images in it")
+        raise UserError(f"{folder}: the folder has no images")
     return images
 
 
 def listed(names: Iterable[object]) -> str:
-    """The first few of many."""
+    """The first few names, and how many more there are."""
     names = list(names)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(map(str, names[:_SHOWN])) + more

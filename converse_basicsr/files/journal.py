@@ -1,4 +1,4 @@
-"""What a training writes down of itself, a JSON object a line: losses, validations, and the seconds that it took."""
+"""The journal of a training: losses, metrics and training time, one JSON object per line."""
 
 import json
 import time
@@ -6,18 +6,18 @@ from pathlib import Path
 
 from .atomic import write_text
 
-JOURNAL = "journal.jsonl"  # within the folder of the experiment
+JOURNAL = "journal.jsonl"  # in the experiment's folder
 
 
 class Journal:
-    """Written by RestorationModel where the option file says logger: journal: true.
+    """The journal that RestorationModel writes with logger: journal: true.
 
-    Each line has iter and seconds, the time of training until then, without validation and saving; over resumes it
-    counts on. Beside them it has losses, or set and metrics, or diverged, a reason.
+    Each line has iter and seconds: the training time so far, without validation and saving, summed over resumes. It
+    also has losses, or set and metrics, or diverged (the reason).
 
     Args:
-        path: the file; made with the first line.
-        print_freq: losses are written every so many iterations.
+        path: the file; created with the first line.
+        print_freq: losses are written every print_freq iterations.
     """
 
     def __init__(self, path: Path, print_freq: int):
@@ -28,7 +28,7 @@ class Journal:
         self._tick = time.perf_counter()
 
     def resume(self, iteration: int) -> None:
-        """Go on after an iteration; what was written of later ones is taken back."""
+        """Continue after an iteration; lines of later iterations are removed."""
         kept = [entry for entry in read_entries(self.path) if entry["iter"] <= iteration]
         write_text(self.path, "".join(f"{json.dumps(entry)}\n" for entry in kept))
         self.iteration = iteration
@@ -36,7 +36,7 @@ class Journal:
         self._tick = time.perf_counter()
 
     def trained(self, iteration: int, losses: dict[str, float]) -> None:
-        """One iteration is done."""
+        """Record a finished iteration."""
         now = time.perf_counter()
         self.iteration, self.seconds, self._tick = iteration, self.seconds + now - self._tick, now
         if iteration % self.print_freq == 0:
@@ -50,7 +50,7 @@ class Journal:
         self._tick = time.perf_counter()
 
     def saved(self) -> None:
-        """A state was saved: a resumed training counts on from this line."""
+        """Record a saved state; a resumed training continues from this line."""
         self._write()
         self._tick = time.perf_counter()
 
@@ -61,14 +61,14 @@ class Journal:
 
 
 def read_entries(path: Path) -> list[dict]:
-    """Every whole line of a journal; none if there is no file, and not the half of one that a killed run leaves."""
+    """Every complete line of a journal; a missing file has none, and a partial last line is ignored."""
     if not path.is_file():
         return []
     return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
 
 
 def curve(entries: list[dict]) -> list[dict]:
-    """The validations, by iteration: [{"iter", "seconds", "sets": {set: {metric: value}}}]."""
+    """The validations sorted by iteration: [{"iter", "seconds", "sets": {set: {metric: value}}}]."""
     points: dict[int, dict] = {}
     for entry in entries:
         if "set" in entry:

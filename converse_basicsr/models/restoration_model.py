@@ -50,7 +50,7 @@ class RestorationModel(SRModel):
         if "lq" not in data:
             with torch.no_grad():
                 gt = data["gt"].to(self.device)
-                data = {**data, "gt": gt, **self.degradation.draw(gt)}
+                data = {**data, "gt": gt, **self.degradation.degrade_batch(gt)}
         super().feed_data(data)
         self.kernel = data["kernel"].to(self.device) if "kernel" in data else None
         self.path = data.get("lq_path", ["the input"])[0]

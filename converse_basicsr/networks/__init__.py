@@ -1,4 +1,4 @@
-"""The networks as plain torch modules. Needs torch alone."""
+"""The networks as plain torch modules; they need only torch."""
 
 from .converse_dncnn import ConverseDnCNN
 from .converse_srresnet import ConverseSRResNet

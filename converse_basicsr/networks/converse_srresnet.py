@@ -10,39 +10,38 @@ from ..layers.pointwise import PointwiseConv2d
 from ..layers.spatial import build_spatial_op
 from .upscaling import STAGES, check_upscaling
 
-UP_PADDING = 2  # matters where taps leave their block, which those of factor 2 do not
+UP_PADDING = 2  # has an effect only for upsampling factors above 2
 
 
 class ConverseSRResNet(nn.Module):
-    """Converse blocks, upsampling by Converse2D, and the bilinearly upsampled input as a skip.
+    """Converse blocks, upsampling by Converse2D, and a skip connection that upsamples the input bilinearly.
 
-    conv_last starts at zero, so that an untrained network is its bilinear skip.
+    conv_last is initialised with zeros: an untrained network returns its bilinear skip.
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
     defaults are the published x4 network.
 
     Args:
         num_in_ch (int): Channels of the input. Default: 3.
-        num_out_ch (int): Channels of the output; that of the input, or any number if that is 1. Default: 3.
+        num_out_ch (int): Channels of the output; equal to num_in_ch, or any number if num_in_ch is 1. Default: 3.
         num_feat (int): Channels of the features. Default: 64.
         num_block (int): Number of blocks before the upsamplers. Default: 16.
         upscale (int): 2, 3, 4 or 8. Default: 4.
-        kernel_size (int): k of the blocks' k x k psfs. Default: 5.
+        kernel_size (int): Side k of the blocks' kernels. Default: 5.
         padding (int | None): Padding in the blocks; None means k - 1. Default: None.
-        padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant', blocks and upsamplers.
+        padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant', in blocks and upsamplers.
             Default: 'replicate'.
-        eps (float): The least regularisation weight in the blocks. Default: 1e-5.
-        up_eps (float): The least regularisation weight in the upsamplers. Default: 1e-3.
-        prior (str): x0 in blocks and upsamplers: 'nearest' (the paper's Interp), 'zero', or 'bilinear' or 'bicubic',
-            in blocks the same as 'nearest'. Default: 'nearest'.
-        psf_init (str): How the psfs start: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
-        learn_lam (bool): Whether regularisation weights are learned; False keeps them at their start, or as loaded.
+        eps (float): Lower bound of the regularisation weights in the blocks. Default: 1e-5.
+        up_eps (float): Lower bound of the regularisation weights in the upsamplers. Default: 1e-3.
+        prior (str): x0 in blocks and upsamplers: 'nearest' (the paper's Interp), 'zero', 'bilinear' or 'bicubic'; in
+            blocks the last two equal 'nearest'. Default: 'nearest'.
+        psf_init (str): Initial kernels: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
+        learn_lam (bool): Whether regularisation weights are learned; False keeps their initial or loaded values.
             Default: True.
-        fast_size (bool): Let the blocks pad a little more, to sizes that FFTs are fast at; the result then differs
-            slightly. Default: False.
-        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise convolution;
-            of Converse2D's options it heeds kernel_size and padding_mode) or 'conv_transpose' (depthwise transposed
-            convolution; heeds kernel_size). Default: 'converse'.
+        fast_size (bool): Pad the blocks further, to a fast FFT size; the result changes slightly. Default: False.
+        spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv'
+            (convolution; uses only kernel_size and padding_mode of Converse2D's options) or 'conv_transpose'
+            (transposed convolution; uses only kernel_size). Default: 'converse'.
 
     Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
     """

@@ -14,7 +14,7 @@ from ..ops import converse2d
 from ..ops.blur import depthwise
 from ..ops.prior import prior_image
 from .denoiser import Denoiser
-from .identity_start import invert_pointwise
+from .initialisation import invert_pointwise
 
 
 class KernelNet(nn.Module):
@@ -35,7 +35,7 @@ class KernelNet(nn.Module):
 
 @torch.no_grad()
 def start_at_delta(kernelnet: KernelNet, convs: nn.ModuleList) -> None:
-    """Let every convolution of the embedding give a psf near the delta, whatever the blur kernel."""
+    """Initialise the embedding so that every data step gets a kernel near the delta, for any blur kernel."""
     delta = torch.zeros(kernelnet.num_embed, kernelnet.psf_size, kernelnet.psf_size)
     delta[:, kernelnet.psf_size // 2, kernelnet.psf_size // 2] = 1
     kernelnet.fc3.weight.mul_(0.1)
@@ -46,10 +46,10 @@ def start_at_delta(kernelnet: KernelNet, convs: nn.ModuleList) -> None:
 
 
 class DataStep(nn.Module):
-    """Converse2D's closed form with a psf per sample and channel; alpha (1, C, 1, 1) sets its weight.
+    """Converse2D's closed form with a kernel per sample and channel; alpha (1, C, 1, 1) sets the weight of the prior.
 
-    In the rivals the same psf is the kernel of a depthwise (transposed) convolution of the upsampled features, and
-    alpha a bias, which they learn in any case.
+    In the depthwise-conv variants the same kernel is applied to the upsampled features by a depthwise (transposed)
+    convolution, and alpha is a bias that is always learned.
     """
 
     def __init__(self, num_feat: int, eps: float, prior: str, learn_lam: bool, spatial_op: str):
@@ -77,10 +77,10 @@ class DataStep(nn.Module):
 
 
 class ConverseUSRNet(nn.Module):
-    """Unrolled restoration in feature space: data steps conditioned on the kernel, and a shared prior step.
+    """Unrolled restoration in feature space: data steps conditioned on the blur kernel, and a shared prior step.
 
-    The psfs of the data steps start near a delta, and the last convolution as the inverse of the first, so that an
-    untrained network gives nearly its (upsampled) input. From random psfs, which scramble it, training is slow.
+    The kernels of the data steps are initialised near a delta, and the last convolution as the inverse of the first:
+    an untrained network nearly returns its (upsampled) input. Random kernels would scramble it and slow training down.
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
     defaults are the published network.
@@ -91,24 +91,23 @@ class ConverseUSRNet(nn.Module):
         num_feat (int): Channels of the features. Default: 64.
         num_block (int): Number of blocks of the prior step. Default: 7.
         num_iterations (int): Number of data and prior steps. Default: 5.
-        kernel_size (int): k of the blocks' k x k psfs. Default: 3.
+        kernel_size (int): Side k of the blocks' kernels. Default: 3.
         padding (int | None): Padding in the blocks; None means k - 1. Default: None.
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant', in the blocks.
             Default: 'circular'.
-        eps (float): The least regularisation weight in the blocks. Default: 1e-5.
+        eps (float): Lower bound of the regularisation weights in the blocks. Default: 1e-5.
         psf_size (int): Side of the blur kernel. Default: 7.
         num_embed (int): Channels of the embedded kernel. Default: 16.
-        data_eps (float): The least regularisation weight of the data steps. Default: 1e-3.
-        prior (str): x0 in blocks and data steps: 'nearest' (the paper's Interp), 'zero', or 'bilinear' or 'bicubic',
-            at scale 1 the same as 'nearest'. Default: 'nearest'.
-        psf_init (str): How the psfs start: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
-        learn_lam (bool): Whether regularisation weights are learned; False keeps them at their start, or as loaded.
+        data_eps (float): Lower bound of the regularisation weights of the data steps. Default: 1e-3.
+        prior (str): x0 in blocks and data steps: 'nearest' (the paper's Interp), 'zero', 'bilinear' or 'bicubic'; at
+            scale 1 the last two equal 'nearest'. Default: 'nearest'.
+        psf_init (str): Initial kernels: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
+        learn_lam (bool): Whether regularisation weights are learned; False keeps their initial or loaded values.
             Default: True.
-        fast_size (bool): Let the blocks pad a little more, to sizes that FFTs are fast at; the result then differs
-            slightly. Default: False.
-        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise convolution;
-            of Converse2D's options it heeds kernel_size and padding_mode) or 'conv_transpose' (depthwise transposed
-            convolution; heeds kernel_size). Default: 'converse'.
+        fast_size (bool): Pad the blocks further, to a fast FFT size; the result changes slightly. Default: False.
+        spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv'
+            (convolution; uses only kernel_size and padding_mode of Converse2D's options) or 'conv_transpose'
+            (transposed convolution; uses only kernel_size). Default: 'converse'.
     """
 
     def __init__(
@@ -157,18 +156,18 @@ class ConverseUSRNet(nn.Module):
         invert_pointwise(self.conv1, self.conv2)
 
     def forward(self, lq: Tensor, kernel: Tensor, scale: int = 1) -> Tensor:
-        """Restore.
+        """The restored image.
 
         Args:
             lq: (N, num_in_ch, h, w) in [0, 1], blurred and decimated.
-            kernel: (N, 1, psf_size, psf_size), the blur kernel, sum 1.
+            kernel: the blur kernel (N, 1, psf_size, psf_size) with sum 1.
             scale: the decimation factor.
 
         Returns:
             (N, num_out_ch, scale*h, scale*w).
 
         Raises:
-            ValueError: the kernel's shape does not fit.
+            ValueError: the kernel has another shape.
         """
         expected = (lq.shape[0], 1, self.psf_size, self.psf_size)
         if kernel.shape != expected:

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from ..layers import ConverseBlock
 from ..layers.pointwise import PointwiseConv2d
 from .denoiser import Denoiser
-from .identity_start import invert_pointwise
+from .initialisation import invert_pointwise
 
 
 class ConverseNet(nn.Module):
-    """The same Converse blocks applied several times between two 1x1 convolutions.
+    """Converse blocks, applied several times with shared weights, between two 1x1 convolutions.
 
-    The last convolution starts as the inverse of the first, so that an untrained network gives nearly its input.
+    The last convolution is initialised as the inverse of the first: an untrained network nearly returns its input.
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
     defaults are the published network.
@@ -23,21 +23,20 @@ class ConverseNet(nn.Module):
         num_out_ch (int): Channels of the output. Default: 3.
         num_feat (int): Channels of the features. Default: 64.
         num_block (int): Number of blocks. Default: 7.
-        num_iterations (int): How often the blocks are applied, with shared weights. Default: 5.
-        kernel_size (int): k of the k x k psfs. Default: 3.
+        num_iterations (int): How often the blocks are applied. Default: 5.
+        kernel_size (int): Side k of the kernels. Default: 3.
         padding (int | None): Padding of Converse2D; None means k - 1. Default: None.
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant'. Default: 'circular'.
-        eps (float): The least regularisation weight. Default: 1e-5.
-        prior (str): x0 of Converse2D: 'nearest' (the paper's Interp), 'zero', or 'bilinear' or 'bicubic',
-            at scale 1 the same as 'nearest'. Default: 'nearest'.
-        psf_init (str): How the psfs start: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
-        learn_lam (bool): Whether regularisation weights are learned; False keeps them at their start, or as loaded.
+        eps (float): Lower bound of the regularisation weights. Default: 1e-5.
+        prior (str): x0 of Converse2D: 'nearest' (the paper's Interp), 'zero', 'bilinear' or 'bicubic'; at
+            scale 1 the last two equal 'nearest'. Default: 'nearest'.
+        psf_init (str): Initial kernels: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
+        learn_lam (bool): Whether regularisation weights are learned; False keeps their initial or loaded values.
             Default: True.
-        fast_size (bool): Let the blocks pad a little more, to sizes that FFTs are fast at; the result then differs
-            slightly. Default: False.
-        spatial_op (str): 'converse', or a rival of equal parameter count in its place: 'conv' (depthwise convolution;
-            of Converse2D's options it heeds kernel_size and padding_mode) or 'conv_transpose' (depthwise transposed
-            convolution; heeds kernel_size). Default: 'converse'.
+        fast_size (bool): Pad the blocks further, to a fast FFT size; the result changes slightly. Default: False.
+        spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv'
+            (convolution; uses only kernel_size and padding_mode of Converse2D's options) or 'conv_transpose'
+            (transposed convolution; uses only kernel_size). Default: 'converse'.
 
     Shape: (N, num_in_ch, H, W) in [0, 1] -> (N, num_out_ch, H, W).
     """

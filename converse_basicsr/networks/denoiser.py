@@ -8,7 +8,7 @@ from ..layers import ConverseBlock
 
 
 class Denoiser(nn.Module):
-    """Blocks in sequence, (N, C, H, W) -> (N, C, H, W); the level of the published keys ``p.m_body``."""
+    """Blocks in sequence, (N, C, H, W) -> (N, C, H, W); gives the published parameter names ``p.m_body``."""
 
     def __init__(self, blocks: Iterable[ConverseBlock]):
         super().__init__()

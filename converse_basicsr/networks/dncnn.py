@@ -1,16 +1,16 @@
-"""DnCNN: the plain rival of Converse-DnCNN."""
+"""DnCNN: the baseline of Converse-DnCNN."""
 
 from torch import Tensor, nn
 
 
 class DnCNN(nn.Module):
-    """3x3 convolutions, batch normalisation and ReLU, predicting the noise.
+    """3x3 convolutions, batch normalisation and ReLU; they predict the noise, which is subtracted from the input.
 
     Source: Zhang et al., "Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for Image Denoising", IEEE TIP
-    2017. The defaults have the 557,057 parameters that the Converse2D paper states for it.
+    2017. The defaults have 557,057 parameters, as stated in the Converse2D paper.
 
     Args:
-        num_in_ch (int): Channels of the input, and of the output. Default: 1.
+        num_in_ch (int): Channels of the input and output. Default: 1.
         num_feat (int): Channels of the features. Default: 64.
         num_layer (int): Number of convolutions, at least 2. Default: 17.
 

@@ -1,4 +1,4 @@
-"""MSRResNet with a choice of upsamplers: what Converse2D does in PixelShuffle's place, all else equal."""
+"""MSRResNet with a choice of upsamplers, to compare Converse2D with PixelShuffle and others."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..layers.upsamplers import build_upsampler
 from .upscaling import STAGES, check_upscaling
 
-INIT_SCALE = 0.1  # of the initial weights, as in MSRResNet
+INIT_SCALE = 0.1  # factor of the initial weights, as in MSRResNet
 
 
 class ResidualBlock(nn.Module):
@@ -35,19 +35,19 @@ def initialise(convs: Iterable[nn.Conv2d]) -> None:
 
 
 class UpsamplerSRResNet(nn.Module):
-    """BasicSR's MSRResNet, whose upsampling stages are of a chosen kind.
+    """BasicSR's MSRResNet with a choice of upsamplers.
 
-    With 'pixelshuffle' it is MSRResNet: the same parameters under the same names give the same output. 'converse' is
-    the second variant of Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025.
+    With 'pixelshuffle' it equals MSRResNet: same parameter names, same output. 'converse' is the second variant of
+    Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025.
 
     Args:
         num_in_ch (int): Channels of the input. Default: 3.
-        num_out_ch (int): Channels of the output; that of the input, or any number if that is 1. Default: 3.
+        num_out_ch (int): Channels of the output; equal to num_in_ch, or any number if num_in_ch is 1. Default: 3.
         num_feat (int): Channels of the features. Default: 64.
         num_block (int): Number of residual blocks. Default: 16.
         upscale (int): 2, 3, 4 or 8; 4 and 8 in stages of 2. Default: 4.
-        upsampler (str): 'pixelshuffle', 'conv_transpose', 'nearest_conv', 'converse', 'carafe' or 'dysample', as in
-            layers/upsamplers.py. Those that leave channels apart follow a 3x3 convolution, as PixelShuffle does.
+        upsampler (str): 'pixelshuffle', 'conv_transpose', 'nearest_conv', 'converse', 'carafe' or 'dysample', see
+            layers/upsamplers.py. Upsamplers that do not mix channels follow a 3x3 convolution, as PixelShuffle does.
             Default: 'pixelshuffle'.
 
     Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).

@@ -1,10 +1,10 @@
-"""What networks that upsample in stages share."""
+"""Upsampling stages, shared by the super-resolution networks."""
 
-STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # upscale: factors of the upsamplers
+STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # upscale: factor of each upsampler
 
 
 def check_upscaling(upscale: int, num_in_ch: int, num_out_ch: int) -> None:
-    """Raise ValueError unless there are stages for upscale, and the upsampled input can be added to the output."""
+    """Raise ValueError if upscale has no stages, or the upsampled input cannot be added to the output."""
     if upscale not in STAGES:
         raise ValueError(f"upscale must be one of {', '.join(map(str, STAGES))}, got {upscale!r}")
     if num_in_ch not in (1, num_out_ch):

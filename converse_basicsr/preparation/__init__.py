@@ -1,4 +1,4 @@
-"""Making data sets that BasicSR's classes read: from folders of images, and the embedded demonstration data."""
+"""Preparation of data sets for BasicSR: from folders of images, and the demo data."""
 
 from ..compat import load_basicsr
 

@@ -1,4 +1,4 @@
-"""The embedded demonstration data: photographs that come with scikit-image, as x4 super-resolution pairs."""
+"""The demo data: x4 super-resolution pairs made from the photographs in scikit-image."""
 
 import os
 from pathlib import Path
@@ -40,24 +40,23 @@ VAL = ("astronaut.png", "chelsea.png", "coffee.png")
 
 
 def build_demo(root: str | os.PathLike = DEMO_ROOT, force: bool = False) -> bool:
-    """Write the demonstration data set, all of it or nothing.
+    """Write the demo data set atomically.
 
         root/train_HR_sub.lmdb, root/train_LRbicx4_sub.lmdb     training pairs, BasicSR's LMDB format
         root/val_HR, root/val_LRbicx4                           validation pairs, PNG
 
-    LR images are BasicSR's MATLAB-style bicubic reduction, rounded to 8 bits. The result depends on nothing but
-    the photographs.
+    LR images are BasicSR's MATLAB-style bicubic downsampling, rounded to 8 bits. The result depends only on the
+    photographs.
 
     Args:
-        root: the folder to make.
-        force: replace the folder if it exists and holds nothing else.
+        root: the folder to create.
+        force: replace an existing folder that holds only demo data.
 
     Returns:
-        Whether it was written; False if it was there already.
+        True if it was written, False if it already existed.
 
     Raises:
-        UserError: scikit-image does not bring a photograph, the folder cannot be written, or it holds anything else
-            and is to be replaced.
+        UserError: scikit-image lacks a photograph, the folder cannot be written, or force would delete other files.
     """
     root = Path(root)
     if root.exists() and not force:
@@ -70,13 +69,13 @@ def build_demo(root: str | os.PathLike = DEMO_ROOT, force: bool = False) -> bool
             _write_val(folder)
     except OSError as error:
         if root.exists() and not force:
-            return False  # another process has built the same data in the meantime
+            return False  # another process has built the same data meanwhile
         raise UserError(f"cannot write {root}: {error}") from error
     return True
 
 
 def build_demo_if_asked_for(opt: dict) -> None:
-    """Build DEMO_ROOT if the options read from it and it does not exist; no other folder is made up."""
+    """Build DEMO_ROOT if it does not exist and the options read from it."""
     datasets = opt.get("datasets")
     roots = [
         Path(value)
@@ -86,18 +85,18 @@ def build_demo_if_asked_for(opt: dict) -> None:
         if key.startswith("dataroot") and isinstance(value, str)
     ]
     if not DEMO_ROOT.exists() and any(DEMO_ROOT in root.parents for root in roots):
-        print(f"{DEMO_ROOT} is absent: making it from the photographs that come with scikit-image", flush=True)
+        print(f"{DEMO_ROOT} does not exist: making it from the photographs in scikit-image", flush=True)
         build_demo()
 
 
 def _check_own(root: Path) -> None:
-    """UserError if there is anything but the demonstration data, so that --force with a slip in --root does no harm."""
+    """Raise UserError if root holds other files than the demo data: --force with a wrong --root must delete nothing."""
     own = {f"{part}/{name}" for part in (HR_SUB, LR_SUB) for name in LMDB_FILES}
     own |= {f"{part}/{Path(name).stem}.png" for part in (HR, LR) for name in VAL}
     files = [root] if root.is_file() else [path for path in sorted(root.rglob("*")) if not path.is_dir()]
     foreign = [path for path in files if path.relative_to(root).as_posix() not in own]
     if foreign:
-        raise UserError(f"{root} is not the demonstration data ({listed(foreign)}): remove it yourself")
+        raise UserError(f"{root} holds files that are not demo data ({listed(foreign)}); remove it")
 
 
 def _write_train(folder: Path) -> None:
@@ -121,11 +120,11 @@ def _write_val(folder: Path) -> None:
 
 
 def _read(name: str) -> np.ndarray:
-    """(H, W, 3) uint8, BGR, sides cropped to multiples of the scale; a gray photograph gets three equal channels."""
+    """A photograph (H, W, 3), uint8 BGR, sides cropped to multiples of SCALE; gray becomes three equal channels."""
     from skimage.data import data_dir
 
     path = Path(data_dir) / name
     image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
     if image is None:
-        raise UserError(f"scikit-image brings no {name} in {data_dir}; install scikit-image 0.20 or later")
+        raise UserError(f"scikit-image has no {name} in {data_dir}; install scikit-image 0.20 or later")
     return mod_crop(image, SCALE)

@@ -1,4 +1,4 @@
-"""Image files of a user: naming them, and whether they can be read."""
+"""The user's image files: their keys, sizes and readability."""
 
 import re
 from collections import defaultdict
@@ -20,13 +20,13 @@ class ImageFile:
 
 
 def find_images(folders: Sequence[Path]) -> list[ImageFile]:
-    """Every image in the folders and theirs, in the order of their keys.
+    """Every image in the folders and their subfolders, sorted by key.
 
-    The key is the path within its folder without suffix, with _ for what BasicSR's meta information cannot hold in a
-    name: separators, dots, spaces and all that is not ASCII.
+    The key is the path within the folder, without suffix. Separators, dots, spaces and non-ASCII characters become _,
+    because BasicSR's meta information cannot hold them.
 
     Raises:
-        UserError: a folder does not fit, see images_in, or two files get the same key.
+        UserError: a folder is unusable (see images_in), or two files get the same key.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for folder in folders:
@@ -34,14 +34,14 @@ def find_images(folders: Sequence[Path]) -> list[ImageFile]:
             found[_key(path.relative_to(folder))].append(path)
     for key, paths in found.items():
         if len(paths) > 1:
-            raise UserError(f"{listed(paths)} would all get the key {key}; rename them, or prepare them apart")
+            raise UserError(f"{listed(paths)} would all get the key {key}; rename them, or prepare them separately")
     return [ImageFile(paths[0], key) for key, paths in sorted(found.items())]
 
 
 def read_size(file: ImageFile) -> tuple[int, int] | str:
-    """Decode an image to the end: its sides in the file's order, or in words why it cannot be read.
+    """(width, height) of an image after decoding it completely, or the reason why it cannot be read.
 
-    Pillow says where a file breaks off; OpenCV, which BasicSR reads with, would return gray for the rest.
+    Pillow reports a truncated file; OpenCV, which BasicSR uses, would fill the rest with gray.
     """
     try:
         with Image.open(file.path) as image:

@@ -1,4 +1,4 @@
-"""From folders of images to what BasicSR's data sets read."""
+"""Preparation of an LMDB or PNG files from folders of images."""
 
 import os
 import shutil
@@ -21,13 +21,13 @@ from .targets import Targets, plan_targets
 from .workers import OrderedMap, worker_processes
 from .writing import lmdb_writer, png_writer
 
-_SAMPLES = 4  # images that the need of disk space is estimated from
-_PAGE = 4096  # bytes that an image is rounded up to, on disk and in an LMDB
+_SAMPLES = 4  # images used to estimate the disk space
+_PAGE = 4096  # bytes; the size of an image is rounded up to pages, on disk and in an LMDB
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was written: where, how many images in each output, how many bytes in all of them, and what was left out."""
+    """What was written: outputs, images per output, bytes by output, and the images that were skipped."""
 
     targets: Targets
     count: int
@@ -44,22 +44,22 @@ def prepare(
     workers: int = 1,
     force: bool = False,
 ) -> Prepared:
-    """Write an LMDB or a folder of PNG files, with the reductions beside it: all of it or nothing.
+    """Write an LMDB or a folder of PNG files, and optionally their LR versions; on any error nothing is written.
 
     The pixels are those that BasicSR reads from the files (8 bits, BGR; alpha is dropped, EXIF orientation applied).
-    Every file is decoded once before anything is written.
+    Every file is decoded once before writing starts.
 
     Args:
-        folders: where the images are, with all folders below.
-        out: what to make: an LMDB if it ends in .lmdb, else a folder with meta_info_<its name>.txt beside it.
-        recipe: sub-images, reduction and channels.
-        lr_out: where the reductions go; None: out with _LRbicx<scale> added.
-        skip_small: leave images out that are smaller than the recipe needs.
+        folders: folders of images, searched recursively.
+        out: an LMDB if it ends in .lmdb, else a folder; meta_info_<its name>.txt is written beside a folder.
+        recipe: sub-images, LR scale and channels.
+        lr_out: output of the LR images; None: out with _LRbicx<scale> added to its name.
+        skip_small: skip images that are smaller than the recipe needs.
         workers: number of processes.
-        force: replace what an earlier call has written there.
+        force: replace what an earlier call wrote there.
 
     Raises:
-        UserError: a folder, file, value or output does not fit, the disk is too small, or writing fails.
+        UserError: a folder, file, value or output is invalid, the disk is too small, or writing fails.
     """
     if workers < 1:
         raise UserError(f"workers must be 1 or more, got {workers}")
@@ -74,7 +74,7 @@ def prepare(
             map_size = 2**24 + 2 * sum(size + 4 * _PAGE * number for number, size in largest)  # twice the worst case
             count = _write(kept, recipe, targets, force, map_size, ordered_map)
     except BrokenProcessPool as error:
-        raise UserError(f"one of {workers} processes was ended from outside (too little memory?); try fewer") from error
+        raise UserError(f"one of {workers} processes was killed (out of memory?); use fewer workers") from error
     except (OSError, lmdb.Error) as error:
         raise UserError(f"cannot write {out}: {error}") from error
     return Prepared(targets, count, {path: _bytes_in(path) for path in targets.images}, [file.path for file in skipped])
@@ -93,19 +93,19 @@ def _read_sizes(files: list[ImageFile], ordered_map: OrderedMap) -> dict[ImageFi
 def _divide(
     files: list[ImageFile], sizes: dict[ImageFile, tuple[int, int]], least: int, skip_small: bool
 ) -> tuple[list[ImageFile], list[ImageFile]]:
-    """(large enough, too small)."""
+    """(images that are large enough, images that are too small)."""
     small = [file for file in files if min(sizes[file]) < least]
     named = listed(f"{file.path} ({'x'.join(map(str, sizes[file]))})" for file in small)
     if small and not skip_small:
         raise UserError(f"{len(small)} of {len(files)} images are smaller than {least}x{least}: {named}; --skip-small "
-                        "leaves them out")  # fmt: skip
+                        "skips them")  # fmt: skip
     if len(small) == len(files):
         raise UserError(f"all images are smaller than {least}x{least}: {named}")
     return [file for file in files if min(sizes[file]) >= least], small
 
 
 def _check_space(files: list[ImageFile], recipe: Recipe, targets: Targets, ordered_map: OrderedMap) -> None:
-    """Hold what a few images come to, times the number of all, against the free space of every disk concerned."""
+    """Estimate the output size from a few images and compare it with the free space of every disk in use."""
     sample = files[:: -(-len(files) // _SAMPLES)]
     needed, folders = Counter(), {}
     for levels in ordered_map(recipe.make, sample):
@@ -117,13 +117,13 @@ def _check_space(files: list[ImageFile], recipe: Recipe, targets: Targets, order
     for device, folder in folders.items():
         free = shutil.disk_usage(folder).free
         if needed[device] > free:
-            raise UserError(f"{folder} has {free / 2**30:.2f} GiB left, about {needed[device] / 2**30:.2f} are needed")
+            raise UserError(f"{folder} has {free / 2**30:.2f} GiB free, but needs {needed[device] / 2**30:.2f} GiB")
 
 
 def _write(
     files: list[ImageFile], recipe: Recipe, targets: Targets, force: bool, map_size: int, ordered_map: OrderedMap
 ) -> int:
-    """Make all files, put all targets in place, and return how many images each has."""
+    """Write all outputs, move them into place, and return the number of images in each."""
     meta_info = []
     with staged(*targets.all, force=force) as made:
         with ExitStack() as stack:

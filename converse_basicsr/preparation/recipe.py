@@ -1,4 +1,4 @@
-"""What is made of one image: sub-images or the whole, and their reductions."""
+"""The recipe for one image: whole or sub-images, and their LR versions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Recipe:
 
     Args:
         size: side of the sub-images; None keeps images whole.
-        step: from one sub-image to the next; None: size.
-        lr_scale: factor of the reduction made beside; None: none.
+        step: distance between sub-images; None: size.
+        lr_scale: factor of the LR images; None makes none.
         gray: one channel instead of three.
 
     Raises:
-        UserError: a value does not fit, or not to the others.
+        UserError: a value is out of range, or two values contradict each other.
     """
 
     size: int | None = None
@@ -45,17 +45,17 @@ class Recipe:
         for name in ("size", "step"):
             value = getattr(self, name)
             if self.lr_scale and value and value % self.lr_scale:
-                raise UserError(f"{name} must be a multiple of lr_scale, {self.lr_scale}, got {value}")
+                raise UserError(f"{name} must be a multiple of lr_scale ({self.lr_scale}), got {value}")
         if self.lr_scale and self.size and self.size < self.least_side:
             raise UserError(f"size must be {self.least_side} or more with lr_scale {self.lr_scale}, got {self.size}")
 
     @property
     def least_side(self) -> int:
-        """The smallest side that an image may have."""
-        return max(self.size or 1, 2 * (self.lr_scale or 0))  # the bicubic window reflects 2 * lr_scale pixels
+        """The smallest allowed side of an image."""
+        return max(self.size or 1, 2 * (self.lr_scale or 0))  # bicubic downsampling reflects 2 * lr_scale pixels
 
     def largest(self, height: int, width: int) -> tuple[int, int]:
-        """(how many images, how many bytes uncompressed) are at most made of one, without its reductions."""
+        """The most (images, uncompressed bytes) made from one image, without the LR versions."""
         count, area = 1, height * width
         if self.size:
             step = self.step or self.size
@@ -64,10 +64,10 @@ class Recipe:
         return count, area * (1 if self.gray else 3)
 
     def make(self, file: ImageFile) -> list[list[Encoded]]:
-        """Prepare one file: the images, and with lr_scale their reductions, which have the same keys.
+        """The encoded images of one file, and with lr_scale their LR versions under the same keys.
 
         Raises:
-            UserError: it cannot be read or decoded.
+            UserError: the file cannot be read or decoded.
         """
         try:
             image = imfrombytes(file.path.read_bytes(), flag="grayscale" if self.gray else "color")
@@ -76,7 +76,7 @@ class Recipe:
         if image is None:
             raise UserError(f"{file.path}: OpenCV cannot decode it")
         levels = {1: image}
-        if self.lr_scale:  # the whole image is reduced, so that windows have no borders of their own
+        if self.lr_scale:  # downsample the whole image: sub-images get no border effects
             image = mod_crop(image, self.lr_scale)
             levels = {1: image, self.lr_scale: reduce_bicubic(image, self.lr_scale)}
         return [[encode(*part) for part in self._cut(file.key, *level)] for level in levels.items()]

@@ -1,4 +1,4 @@
-"""All or nothing: files and folders are made beside their place and put there when all are complete."""
+"""Atomic writing of several files and folders: made beside their targets, moved when all are complete."""
 
 import os
 import shutil
@@ -10,16 +10,16 @@ from pathlib import Path
 
 @contextmanager
 def staged(*targets: Path, force: bool = False) -> Iterator[list[Path]]:
-    """Paths to write to in place of the targets; what is there takes their place when the block ends.
+    """Paths to write to instead of the targets; they are moved to the targets when the block ends.
 
-    If it ends with an exception, or one of them cannot be put in place, nothing has changed.
+    After an exception in the block or while moving, the targets are unchanged.
 
     Args:
-        targets: files or folders; their parents are made.
-        force: replace those that exist.
+        targets: files or folders; their parents are created.
+        force: replace existing targets.
 
     Raises:
-        FileExistsError: at the end, without force: a target exists.
+        FileExistsError: a target exists at the end and force is False.
         OSError: a folder cannot be written.
     """
     with ExitStack() as stack:
@@ -40,12 +40,12 @@ def _folder_beside(target: Path) -> Iterator[str]:
 
 
 def _put_in_place(pairs: list[tuple[Path, Path]], force: bool) -> None:
-    moves = []  # (from, to), to be undone from the last to the first
+    moves = []  # (from, to), undone in reverse order after an error
     try:
         for made, target in pairs:
             if os.path.lexists(target):
                 if not force:
-                    raise FileExistsError(f"{target} has appeared in the meantime")
+                    raise FileExistsError(f"{target} was created by another process")
                 previous = made.with_name(f"previous-{made.name}")
                 os.rename(target, previous)
                 moves.append((target, previous))

@@ -1,4 +1,4 @@
-"""Sub-images: windows of an image, one step apart, the last flush with the border."""
+"""Sub-images: windows of an image, one step apart, the last one at the border."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def starts(side: int, size: int, step: int) -> list[int]:
-    """Where windows of this size begin along a side. What is divided by a common factor gives these divided by it."""
+    """Start positions of the windows along a side. Dividing all three arguments by a factor divides the result."""
     return sorted({*range(0, side - size, step), side - size})
 
 

@@ -1,4 +1,4 @@
-"""Where prepared images go, and that nothing of the user's is in the way."""
+"""Output paths of prepared images, and protection of the user's other files."""
 
 import os
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from .writing import LMDB_FILES
 
 @dataclass(frozen=True)
 class Targets:
-    """One or two outputs (images, their reductions), all LMDBs or all folders; for folders the meta information too."""
+    """One or two outputs (images, LR images), both LMDBs or both folders; folders also have a meta information file."""
 
     images: tuple[Path, ...]
     meta_info: Path | None
@@ -26,7 +26,7 @@ class Targets:
         return self.images if self.meta_info is None else (*self.images, self.meta_info)
 
     def option_lines(self) -> list[str]:
-        """The lines of a data set in an option file."""
+        """The lines to paste into the data set section of an option file."""
         lines = [f"{key}: {path}" for key, path in zip(("dataroot_gt", "dataroot_lq"), self.images, strict=False)]
         if self.meta_info:
             lines.append(f"meta_info_file: {self.meta_info}")
@@ -36,11 +36,10 @@ class Targets:
 def plan_targets(
     folders: Sequence[Path], out: Path, lr_out: str | os.PathLike | None, lr_scale: int | None, force: bool
 ) -> Targets:
-    """Name the outputs.
+    """Choose and check the output paths.
 
     Raises:
-        UserError: they do not fit together, exist (with force: and hold what was not written here), or lie in one
-            of the folders or around it.
+        UserError: outputs are inconsistent, exist (with force: and hold other files), or overlap an input folder.
     """
     if lr_out is not None and lr_scale is None:
         raise UserError(f"lr_out {lr_out} needs an lr_scale")
@@ -52,19 +51,19 @@ def plan_targets(
         name = out.name.removesuffix(".lmdb") + f"_LRbicx{lr_scale}"
         images.append(out.with_name(f"{name}.lmdb" if is_lmdb else name))
     if len({path.suffix == ".lmdb" for path in images}) > 1:
-        raise UserError(f"{out} and {lr_out} must both end in .lmdb, or neither: BasicSR reads pairs of a kind")
+        raise UserError(f"{out} and {lr_out} must both end in .lmdb, or neither")
     targets = Targets(tuple(images), None if is_lmdb else out.with_name(f"meta_info_{out.name}.txt"))
     for number, target in enumerate(targets.all):
         for other in (*folders, *targets.all[:number]):
             if _overlap(target, other):
-                raise UserError(f"{target} and {other} must be apart: neither the same nor one within the other")
+                raise UserError(f"{target} and {other} must not overlap: one is inside the other, or they are the same")
         _check_absent(target, targets, force)
     return targets
 
 
 def _named(path: Path) -> Path:
     if path.name in ("", ".."):
-        raise UserError(f"{path} has no name of its own to write to")
+        raise UserError(f"{path} is not a name to write to")
     return path
 
 
@@ -80,14 +79,14 @@ def _check_absent(target: Path, targets: Targets, force: bool) -> None:
         raise UserError(f"{target} exists; --force replaces it")
     foreign = _foreign(target, targets)
     if foreign:
-        raise UserError(f"{target} is not what an earlier call wrote ({listed(sorted(foreign))}): remove it yourself")
+        raise UserError(f"{target} differs from what an earlier call wrote ({listed(sorted(foreign))}); remove it")
 
 
 def _foreign(target: Path, targets: Targets) -> set[str]:
-    """Names that an earlier call cannot have left so, and --force with a slip in --out must not touch.
+    """Names that differ from what an earlier call wrote: --force with a wrong --out must delete no other files.
 
-    It has written an LMDB if all of its files are there and no others, a folder if the meta information beside the
-    ground truth lists the files in it, and that file if it lists the ground truth.
+    An LMDB counts as written if it holds exactly the files of an LMDB; a folder, if the meta information file lists
+    exactly its files; the meta information file, if it lists exactly the ground truth.
     """
     names = _names(target)
     if targets.meta_info is None:
@@ -103,7 +102,7 @@ def _names(target: Path) -> set[str]:
 
 
 def _written(meta_info: Path) -> set[str]:
-    """The files that a meta information lists."""
+    """The files that a meta information file lists."""
     if not meta_info.is_file():
         return set()
     return {line.split(" ")[0] for line in meta_info.read_text(errors="replace").splitlines()}

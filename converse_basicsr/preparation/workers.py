@@ -1,4 +1,4 @@
-"""Work on many items in several processes, in order and a few ahead of what is taken."""
+"""A parallel map that keeps the order and computes a few items ahead."""
 
 import multiprocessing
 import signal
@@ -11,7 +11,7 @@ from typing import TypeVar
 import cv2
 import torch
 
-_AHEAD = 2  # items a worker, so that results do not pile up when writing is slow
+_AHEAD = 2  # items per worker; limits memory when writing is slow
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 OrderedMap = Callable[[Callable[[Item], Result], Iterable[Item]], Iterator[Result]]
@@ -19,7 +19,7 @@ OrderedMap = Callable[[Callable[[Item], Result], Iterable[Item]], Iterator[Resul
 
 @contextmanager
 def worker_processes(count: int) -> Iterator[OrderedMap]:
-    """A ``map`` whose calls run in this many processes, the built-in one for 1; what a call raises is raised here."""
+    """A ``map`` that runs in this many processes (1: the built-in map); exceptions of the calls are raised here."""
     if count == 1:
         yield map
         return
@@ -41,7 +41,7 @@ def worker_processes(count: int) -> Iterator[OrderedMap]:
 
 
 def _context() -> multiprocessing.context.BaseContext:
-    """For workers that do not begin as a copy of this process, where locks held by its threads would never open."""
+    """forkserver or spawn: after a plain fork, locks held by other threads would never be released."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -50,6 +50,6 @@ def _context() -> multiprocessing.context.BaseContext:
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process; the first one ends the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent ends the workers
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

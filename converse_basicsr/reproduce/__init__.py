@@ -1,1 +1,1 @@
-"""The paper's numbers again, from its published weights."""
+"""Reproduction of the paper's numbers with its published weights."""

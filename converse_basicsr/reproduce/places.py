@@ -1,4 +1,4 @@
-"""Where weights, test sets and blur kernels lie on this machine."""
+"""Locations of weights, test sets and blur kernels on this machine."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from .protocols import BLUR_KERNELS, SETS, WEIGHTS, Protocol
 
 DEFAULT_WEIGHTS = Path("experiments/pretrained_models")
 DEFAULT_DATA = Path("datasets")
-GROUND_TRUTH = ("original", "HR", "GT", "GTmod12")  # the best first: protocols crop by themselves
+GROUND_TRUTH = ("original", "HR", "GT", "GTmod12")  # in order of preference: protocols crop the images themselves
 
 
 @dataclass(frozen=True)
 class Places:
-    """Folders to search, in this order. What is in none of them is a UserError that says where it is to be had."""
+    """Folders to search, in this order. A missing file raises a UserError that names its source."""
 
     weights: tuple[Path, ...]
     data: tuple[Path, ...]
 
     def checkpoint(self, protocol: Protocol) -> Path:
-        absent = f"{protocol.weights} is in none of {_joined(self.weights)}; it is to be had from {WEIGHTS}"
+        absent = f"{protocol.weights}: not found in {_joined(self.weights)}; available from {WEIGHTS}"
         return _first((folder / protocol.weights for folder in self.weights), absent)
 
     def images(self, protocol: Protocol) -> Path:
-        """The folder of a set's ground truth."""
+        """The ground-truth folder of the test set."""
         name, source = SETS[protocol.test_set]
         found = (
             entry
@@ -36,20 +36,20 @@ class Places:
             for entry in sorted(parent.iterdir())
             if entry.name.lower() == protocol.test_set and entry.is_dir()
         )
-        absent = f"{name}: no folder {protocol.test_set} in {_joined(self.data)}; it is to be had from {source}"
+        absent = f"{name}: no folder {protocol.test_set} in {_joined(self.data)}; available from {source}"
         return _ground_truth(_first(found, absent))
 
     def psf(self, protocol: Protocol) -> Path:
         name = f"blur_kernels/{protocol.dataset['psf']}"
-        absent = f"{name} is in none of {_joined(self.data)}; needed: {BLUR_KERNELS}"
+        absent = f"{name}: not found in {_joined(self.data)}; needs {BLUR_KERNELS}"
         return _first((folder / name for folder in self.data), absent)
 
 
 def find_places(weights: str | None, data: str | None) -> Places:
-    """The folders named, or the usual ones and those of CONVERSE_ASSETS.
+    """The given folders, or the default ones and those in $CONVERSE_ASSETS.
 
     Raises:
-        UserError: a folder that was named does not exist.
+        UserError: a given folder does not exist.
     """
     for option, named in (("--weights", weights), ("--data", data)):
         if named is not None and not Path(named).is_dir():
@@ -62,23 +62,23 @@ def find_places(weights: str | None, data: str | None) -> Places:
 
 
 def _ground_truth(folder: Path) -> Path:
-    """The one folder of a test set's images: itself, or of those in it the first of GROUND_TRUTH.
+    """The folder that holds a test set's ground truth: `folder` itself or its first subfolder of GROUND_TRUTH.
 
     Raises:
-        UserError: none of them has all of its images directly in it; inputs would be taken for ground truth.
+        UserError: the images are spread over several folders, so inputs could be mistaken for ground truth.
     """
     holding = {path.parent for path in images_in(folder)}
     for place in [folder] if folder in holding else [folder / name for name in GROUND_TRUTH]:
         if {parent for parent in holding if parent.is_relative_to(place)} == {place}:
             return place
     raise UserError(
-        f"{folder}: which images are the ground truth is not clear, they lie in {listed(sorted(holding))}; put it "
-        f"alone into {folder / GROUND_TRUTH[0]}, and none into {folder} itself"
+        f"{folder}: cannot tell which images are the ground truth, found images in {listed(sorted(holding))}; put "
+        f"only the ground truth into {folder / GROUND_TRUTH[0]}, and no images into {folder} itself"
     )
 
 
 def _first(paths: Iterable[Path], absent: str) -> Path:
-    """The first that exists, else a UserError of that message."""
+    """The first path that exists; raises UserError(absent) if there is none."""
     for path in paths:
         if path.exists():
             return path

@@ -1,11 +1,11 @@
-"""The paper's evaluations with published weights, as data: one Protocol is one cell of its tables."""
+"""The paper's evaluation protocols as data: one Protocol per cell of its tables."""
 
 from dataclasses import dataclass, field
 
 from ..errors import UserError
 
 PSFS = range(1, 6)
-SETS = {  # folder name: what it is called, where it comes from
+SETS = {  # folder name: (display name, source)
     "set5": ("Set5", "links in BasicSR's docs/DatasetPreparation.md"),
     "set12": ("Set12", "https://github.com/cszn/DnCNN, folder testsets"),
     "set14": ("Set14", "links in BasicSR's docs/DatasetPreparation.md"),
@@ -14,24 +14,24 @@ SETS = {  # folder name: what it is called, where it comes from
     "urban100": ("Urban100", "links in BasicSR's docs/DatasetPreparation.md"),
 }
 TASKS = ("denoising", "sr", "deblurring")
-BLUR_KERNELS = "the five psfs of the paper's code (kernel_1.npy ... kernel_5.npy), to be put into a folder blur_kernels"
+BLUR_KERNELS = "the five blur kernels of the paper's code (kernel_1.npy ... kernel_5.npy) in a folder blur_kernels"
 WEIGHTS = "the release page of the paper's code (arXiv 2508.09824)"
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A network with its weights, on a test set that is degraded in one way.
+    """A network with published weights, a test set, and a degradation.
 
     Args:
         task: one of TASKS.
         network: the arch, with its default options.
-        weights: file name.
+        weights: file name of the weights.
         test_set: a key of SETS.
         dataset: options of the data set, without its folder.
-        metrics: as in the section val of an option file; the first is the one that the paper prints.
-        published: the paper's value of the first metric, where it prints one.
-        scale: of the option file.
-        psf: number of the blur kernel, if there is one.
+        metrics: as under val: metrics in an option file; the paper reports the first.
+        published: the paper's value of the first metric, or None.
+        scale: the option file's scale.
+        psf: number of the blur kernel, or None.
     """
 
     task: str
@@ -46,7 +46,7 @@ class Protocol:
 
     @property
     def name(self) -> str:
-        """Unique, fit for a file name."""
+        """A unique name, usable as a file name."""
         return "_".join(
             [self.task, self.network.lower(), self.test_set, *([f"psf{self.psf}"] if self.psf is not None else [])]
         )
@@ -79,7 +79,7 @@ def _deblurring(network: str, weights: str, test_set: str, psf: int, published: 
     return Protocol("deblurring", network, weights, test_set, dataset, _metrics(1), published, psf=psf)
 
 
-_DEBLURRING = {  # published PSNR by psf
+_DEBLURRING = {  # published PSNR for blur kernels 1 to 5
     ("ConverseNet", "bsd100"): (27.69, 24.43, 31.28, 27.64, 27.31),
     ("ConverseNet", "urban100"): (24.24, 21.52, 23.16, 24.56, 22.56),
     ("ConverseNet", "set5"): (None,) * 5,
@@ -105,16 +105,16 @@ PROTOCOLS = (
 
 
 def choose(tasks: list[str], sets: list[str] | None) -> list[Protocol]:
-    """The protocols of those tasks and test sets, in capitals or not; none named means all.
+    """The protocols of the given tasks and test sets (case-insensitive); empty means all.
 
     Raises:
-        UserError: a task or set is not known, or no protocol has both.
+        UserError: a task or set is unknown, or no protocol combines them.
     """
     tasks, sets = [task.lower() for task in tasks], [name.lower() for name in sets or []]
     for kind, named, known in (("task", tasks, TASKS), ("set", sets, SETS)):
         for name in named:
             if name not in known:
-                raise UserError(f"no {kind} {name!r}; there are {', '.join(known)}")
+                raise UserError(f"unknown {kind} {name!r}; must be one of {', '.join(known)}")
     chosen = [
         protocol
         for protocol in PROTOCOLS

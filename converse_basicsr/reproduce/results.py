@@ -1,4 +1,4 @@
-"""What was measured: kept on disk after every image, and shown as a table."""
+"""Results of the reproduction: saved after every image, and formatted as tables."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,10 @@ from .protocols import SETS, Protocol
 
 
 class Results:
-    """Metrics by protocol and image, and the digest of its file, in a JSON file that is whole at any time.
+    """Metrics and file digest by protocol and image, in a JSON file that is written atomically.
 
     Args:
-        path: the file; made with the first image.
+        path: the JSON file; created with the first image.
     """
 
     def __init__(self, path: Path):
@@ -21,10 +21,12 @@ class Results:
         self._content: dict[str, dict] = json.loads(path.read_text()) if path.is_file() else {}
 
     def of(self, protocol: Protocol, settings: dict, digests: dict[str, str]) -> dict[str, dict]:
-        """Metrics by image, as far as they were measured with the same settings and file; others are dropped.
+        """Metrics by image, measured with the same settings and file; all others are dropped.
 
         Args:
-            digests: of the files, by image; images that are not among them are kept.
+            protocol: the protocol.
+            settings: what the metrics depend on besides the image.
+            digests: digest of the file by image; images that are not listed here are kept.
         """
         kept = self._content.get(protocol.name, {})
         if kept.get("settings") != settings:
@@ -41,12 +43,12 @@ class Results:
 
 
 def table(rows: list[tuple[Protocol, dict[str, dict[str, float]], int]]) -> str:
-    """Markdown: a line for each protocol, measured beside published.
+    """A Markdown table with measured and published values, one line per protocol.
 
     Args:
-        rows: protocol, metrics by image of those measured, and how many images its set has.
+        rows: (protocol, metrics by measured image, number of images in the set).
     """
-    lines = ["| task | network | set | psf | images | PSNR | paper | difference | SSIM |", "|---" * 9 + "|"]
+    lines = ["| task | network | set | kernel | images | PSNR | paper | difference | SSIM |", "|---" * 9 + "|"]
     for protocol, images, count in rows:
         psnr, ssim = (float(np.mean([metrics[name] for metrics in images.values()])) for name in ("psnr", "ssim"))
         whole = len(images) == count
@@ -60,7 +62,7 @@ def table(rows: list[tuple[Protocol, dict[str, dict[str, float]], int]]) -> str:
 
 
 def image_table(protocol: Protocol, images: dict[str, dict[str, float]]) -> str:
-    """Markdown: a line for each image of one protocol."""
+    """A Markdown table with one line per image of a protocol."""
     lines = [f"### {protocol.name}", "", "| image | PSNR | SSIM |", "|---|---|---|"]
     lines += [f"| {name} | {metrics['psnr']:.4f} | {metrics['ssim']:.4f} |" for name, metrics in images.items()]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Initial weights from which a network without a skip begins as (nearly) its input."""
+"""Initialisation of networks without a global skip, so that they start near the identity."""
 
 import torch
 from torch import nn
@@ -6,7 +6,7 @@ from torch import nn
 
 @torch.no_grad()
 def invert_pointwise(head: nn.Conv2d, tail: nn.Conv2d) -> None:
-    """Make the 1x1 convolution tail undo head, tail(head(x)) = x; not where the channels do not allow that."""
+    """Set the 1x1 convolution tail so that tail(head(x)) = x; does nothing if the channels do not allow it."""
     if tail.out_channels != head.in_channels or head.out_channels < head.in_channels:
         return
     inverse = torch.linalg.pinv(head.weight.flatten(1))
