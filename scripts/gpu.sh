@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# On a machine with a CUDA device: its tests, the operator's benchmark, and two short trainings (the quickstart's, and one
-# that degrades on the device), in one call.
-#   PYTHON=python3 bash scripts/gpu.sh [FOLDER]     results (log, JSON, chart, comparison) go to FOLDER, by default gpu_results
+# All GPU checks in one call, on a machine with CUDA: GPU tests, the operator's benchmark, and two short trainings (the
+# quickstart's, and one that degrades on the device).
+#   PYTHON=python3 bash scripts/gpu.sh [FOLDER]     FOLDER for log, JSON, chart and figure (default: gpu_results)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-.venv/bin/python}

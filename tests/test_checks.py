@@ -105,7 +105,7 @@ TRAIN = "datasets__train"
         ({f"{TRAIN}__prefetch_mode": "gpu"}, "datasets:train:prefetch_mode: must be cuda, cpu or ~, got 'gpu'"),
         ({f"{TRAIN}__gt_size": "96"}, "datasets:train:gt_size: must be an integer of 1 or more, got '96'"),
         ({f"{TRAIN}__gt_size": 30}, "datasets:train:gt_size: 30 is not a multiple of scale .4."),
-        ({"network_g__upscale": 2}, r"returns \(3, 16, 16\) for .* but the ground truth is \(3, 32, 32\); check scale"),
+        ({"network_g__upscale": 2}, r"makes \(3, 16, 16\) from .* but the ground truth is \(3, 32, 32\); check scale"),
         (
             {"network_g": {"type": "ConverseDnCNN"}},
             r"ConverseDnCNN cannot process the images of .*\(3, 8, 8\)",

@@ -152,7 +152,7 @@ def test_patches_are_flipped_and_turned_only_as_asked(tmp_path):
 
 
 def epochs(folder, kind, workers, seed):
-    """Two epochs, as BasicSR's loader makes them: workers are started anew for each."""
+    """Two epochs, as BasicSR's loader makes them: new workers for each."""
     torch.manual_seed(seed)
     loader = DataLoader(dataset(folder, kind, "train", use_hflip=True), batch_size=2, num_workers=workers)
     return [torch.cat([batch["lq"] for batch in islice(loader, 2)]) for _ in range(2)]
@@ -208,10 +208,10 @@ def test_a_folder_that_is_absent_or_without_images_is_named(folder):
         dataset(folder / "none")
 
 
-@pytest.mark.parametrize("twin", ["image1.jpg", "LRbicx2/image1.png"])
-def test_validation_refuses_two_images_of_the_same_name(folder, twin):
-    (folder / twin).parent.mkdir(exist_ok=True)
-    cv2.imwrite(str(folder / twin), pixels())
+@pytest.mark.parametrize("other", ["image1.jpg", "LRbicx2/image1.png"])
+def test_validation_refuses_two_images_of_the_same_name(folder, other):
+    (folder / other).parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / other), pixels())
     assert len(dataset(folder, phase="train")) == 5
     for phase in ("val", "test"):
         with pytest.raises(UserError, match=rf"{folder}/.* and {folder}/.* have the same name .image1. in validation"):

@@ -78,7 +78,7 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
             expected = (1, *gt.shape)
         if tuple(output.shape) != expected:
             raise UserError(
-                f"{key}: {type(network).__name__} returns {tuple(output.shape[1:])} for a {tuple(corner.shape[1:])} "
+                f"{key}: {type(network).__name__} makes {tuple(output.shape[1:])} from a {tuple(corner.shape[1:])} "
                 f"image of {where}, but the ground truth is {expected[1:]}; check scale, upscale and gt_size"
             )
 

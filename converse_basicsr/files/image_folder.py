@@ -15,7 +15,7 @@ _SHOWN = 3
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Every image in a folder and its subfolders, sorted; hidden files and text files are ignored.
+    """Every image in a folder and its subfolders, sorted; hidden, text and system files are ignored.
 
     Files with a usual image suffix are not opened; OpenCV checks all others.
 
