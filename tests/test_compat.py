@@ -81,13 +81,15 @@ def test_a_forced_seed_is_the_one_that_is_used(in_tmp, monkeypatch):
     assert torch.initial_seed() == 77
 
 
-def test_a_failed_import_of_basicsr_can_be_tried_again(monkeypatch):
+def test_a_failed_import_of_basicsr_can_be_tried_again(tmp_path, monkeypatch):
+    (tmp_path / "basicsr.py").write_text("raise ImportError('half an installation')")
     monkeypatch.setattr(compat, "_active", {})
     for patches in ("BEFORE_IMPORT", "AFTER_IMPORT"):
         monkeypatch.setattr(compat, patches, [compat.Patch(patches, "any", "", lambda: True, lambda: None)])
     with monkeypatch.context() as broken:
-        broken.setitem(sys.modules, "basicsr", None)
-        with pytest.raises(ImportError):
+        broken.delitem(sys.modules, "basicsr")
+        broken.syspath_prepend(tmp_path)
+        with pytest.raises(ImportError, match="half an installation"):
             compat.load_basicsr()
     compat.load_basicsr()
     assert compat._active == {"BEFORE_IMPORT": True, "AFTER_IMPORT": True}

@@ -9,14 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr import converse2d
 from converse_basicsr.inference import restore_tiled, restore_x8
-
-from basicsr.archs import build_network
-from basicsr.metrics import calculate_psnr
-from basicsr.utils import img2tensor, tensor2img
-from basicsr.utils.matlab_functions import imresize
+from converse_basicsr.networks import ConverseSRResNet
 
 SIZES = [  # image, tile, overlap
     ((40, 40), 16, 4),
@@ -195,7 +190,11 @@ def test_x8_names_a_kernel_that_cannot_be_turned(kernel, scale, message):
 
 
 def test_published_srresnet_in_tiles_is_close_to_the_whole(assets):
-    network = build_network({"type": "ConverseSRResNet"}).eval()
+    from basicsr.metrics import calculate_psnr
+    from basicsr.utils import img2tensor, tensor2img
+    from basicsr.utils.matlab_functions import imresize
+
+    network = ConverseSRResNet().eval()
     network.load_state_dict(torch.load(assets / "weights/converse_srresnet.pth", weights_only=True))
     gt = cv2.imread(str(assets / "testsets/set5/woman_GT.bmp"))[:320, :192]
     lq = img2tensor(imresize(gt.astype(np.float32) / 255, 0.25))[None]
