@@ -42,11 +42,11 @@ def load_basicsr() -> None:
     if importlib.util.find_spec("basicsr") is None:
         version = sys.version_info[:2]
         fix = (
-            "run bash scripts/setup.sh, or pip install cython and then pip install --no-build-isolation basicsr"
+            "run bash scripts/setup.sh, or pip install --no-build-isolation basicsr (after torch, numpy and cython)"
             if version <= NEWEST_PYTHON
-            else f"BasicSR 1.4.2 does not build on Python {version[0]}.{version[1]}, only up to 3.12"
+            else f"release 1.4.2 does not build on Python {version[0]}.{version[1]}; use Python 3.10, 3.11 or 3.12"
         )
-        raise UserError(f"this needs BasicSR, which is not installed: {fix}")
+        raise UserError(f"BasicSR is not installed: {fix}")
     for patch in BEFORE_IMPORT:
         _apply(patch)
     import basicsr  # noqa: F401

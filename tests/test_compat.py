@@ -10,6 +10,7 @@ import torch
 from tiny import options, write_options
 
 from converse_basicsr import compat
+from converse_basicsr.errors import UserError
 from converse_basicsr.files.checkpoint import load_file
 
 import basicsr.train
@@ -79,6 +80,20 @@ def test_a_forced_seed_is_the_one_that_is_used(in_tmp, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["basicsr train", "-opt", "tiny.yml", "--force_yml", "manual_seed=77"])
     basicsr.train.parse_options(str(in_tmp))
     assert torch.initial_seed() == 77
+
+
+@pytest.mark.parametrize(
+    ("python", "fix"),
+    [
+        ((3, 12, 1), "or pip install --no-build-isolation basicsr"),
+        ((3, 13, 0), "does not build on Python 3.13; use Python"),
+    ],
+)
+def test_without_basicsr_the_fix_is_named(monkeypatch, python, fix):
+    monkeypatch.setitem(sys.modules, "basicsr", None)
+    monkeypatch.setattr(sys, "version_info", python)
+    with pytest.raises(UserError, match=f"BasicSR is not installed: .*{fix}"):
+        compat.load_basicsr()
 
 
 def test_a_failed_import_of_basicsr_can_be_tried_again(tmp_path, monkeypatch):
