@@ -126,6 +126,7 @@ def test_doctor(in_tmp, assets):
         assert word in printed
 
 
+@pytest.mark.usefixtures("needs_basicsr")
 def test_doctor_says_what_cannot_work(in_tmp):
     (in_tmp / "basicsr.py").write_text("raise ImportError('a stray file')")
     printed = run("doctor", code=1, env={"PYTHONPATH": f"{in_tmp}{os.pathsep}{REPOSITORY}"})
