@@ -11,10 +11,10 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["converse_basicsr", "converse_basicsr.*"]),
     package_data={"converse_basicsr.benchmark.reporting": ["report.html"]},
-    python_requires=">=3.10,<3.13",
+    python_requires=">=3.10",
     install_requires=[
         "torch>=2.1",
-        "basicsr>=1.4.2",
+        "basicsr>=1.4.2; python_version < '3.13'",  # 1.4.2 does not build on later ones
         "lmdb",
         "numpy",
         "opencv-python",
@@ -44,6 +44,8 @@ setup(
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
         "Topic :: Scientific/Engineering :: Image Processing",
     ],
 )

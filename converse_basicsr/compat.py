@@ -13,6 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import UserError
+
+NEWEST_PYTHON = (3, 12)  # that BasicSR builds on
+
 
 @dataclass(frozen=True)
 class Patch:
@@ -30,7 +34,19 @@ _keep_alive: list[object] = []  # definitions in torch.library live as long as t
 
 
 def load_basicsr() -> None:
-    """Import BasicSR with the patches it needs. Safe to call again, and after BasicSR was imported by others."""
+    """Import BasicSR with the patches it needs. Safe to call again, and after BasicSR was imported by others.
+
+    Raises:
+        UserError: BasicSR is not installed.
+    """
+    if importlib.util.find_spec("basicsr") is None:
+        version = sys.version_info[:2]
+        fix = (
+            "run bash scripts/setup.sh, or pip install --no-build-isolation basicsr (after torch, numpy and cython)"
+            if version <= NEWEST_PYTHON
+            else f"release 1.4.2 does not build on Python {version[0]}.{version[1]}; use Python 3.10, 3.11 or 3.12"
+        )
+        raise UserError(f"BasicSR is not installed: {fix}")
     for patch in BEFORE_IMPORT:
         _apply(patch)
     import basicsr  # noqa: F401

@@ -1,6 +1,8 @@
-"""Fixtures: the assets, which are not part of the repository, and folders."""
+"""Fixtures: the assets, which are not in the repository, and folders. Tests that import BasicSR skip without it."""
 
 import os
+import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes with a thread a core each would be slow; before torch loads
@@ -11,11 +13,34 @@ import pytest
 import torch
 
 from converse_basicsr.compat import load_basicsr
+from converse_basicsr.errors import UserError
 from converse_basicsr.files.assets import assets_folder
 
-load_basicsr()  # the tests may import basicsr in any order after this
-
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class SkipWithoutBasicSR(MetaPathFinder):
+    """Skips the test, or the test file, that imports BasicSR."""
+
+    def __init__(self, reason: str):
+        self.reason = reason
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "basicsr":
+            pytest.skip(self.reason, allow_module_level=True)
+
+
+try:
+    load_basicsr()  # the tests may import basicsr in any order after this
+except UserError as error:
+    sys.modules.pop("basicsr", None)  # None, as in test_import.py, would hide it from the finder
+    sys.meta_path.insert(0, SkipWithoutBasicSR(str(error)))
+
+
+@pytest.fixture
+def needs_basicsr() -> None:
+    """For a test whose subprocess imports BasicSR."""
+    import basicsr  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -1,215 +1,56 @@
-"""The networks: published weights, golden outputs, options, and their place in BasicSR's registry."""
+"""The classes that BasicSR builds by name from YAML."""
 
 import pytest
 import torch
+from tiny import options, write_images
 
 import converse_basicsr.archs  # noqa: F401 (registers)
-from converse_basicsr import Converse2D
+from converse_basicsr import Converse2D, ConverseBlock, networks
+from converse_basicsr.checks import check_run
+from converse_basicsr.errors import UserError
 
 from basicsr.archs import build_network
-from basicsr.utils.registry import ARCH_REGISTRY
 
-PUBLISHED = {
-    "converse_dncnn": ("ConverseDnCNN", 796_353),
-    "converse_srresnet": ("ConverseSRResNet", 699_072),
-    "converse_usrnet": ("ConverseUSRNet", 307_987),
-    "conversenet": ("ConverseNet", 243_267),
-}
-NAMES = [name for name, _ in PUBLISHED.values()]
-TINY = {"num_feat": 4, "num_block": 2}
-
-
-@pytest.mark.parametrize(("arch", "count"), PUBLISHED.values())
-def test_defaults_are_the_published_size(arch, count):
-    assert sum(parameter.numel() for parameter in build_network({"type": arch}).parameters()) == count
-
-
-@pytest.mark.parametrize("file", [*PUBLISHED, "converse_usrnet_x2"])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_published_weights_reproduce_the_golden_output(assets, golden, file, dtype):
-    weights = file.removesuffix("_x2")
-    network = build_network({"type": PUBLISHED[weights][0]}).to(dtype).eval()
-    state_dict = torch.load(assets / "weights" / f"{weights}.pth", weights_only=True)
-    network.load_state_dict(state_dict, strict=True)
-    tensors = golden(file)
-    inputs = [tensors["x"].to(dtype)]
-    if "kernel" in tensors:
-        inputs += [tensors["kernel"].to(dtype), int(tensors["scale"])]
-    with torch.no_grad():
-        difference = (network(*inputs).double() - tensors["y"]).abs().max().item()
-    tolerance = 1e-5 if dtype == torch.float32 else 2e-6 if "usrnet" in file else 1e-9
-    assert difference <= tolerance
-
-
-@pytest.mark.parametrize("file", PUBLISHED)
-def test_state_dict_keys_and_shapes(assets, file):
-    listed, current = {}, None
-    for line in (assets / "golden/state_dict_keys.txt").read_text().splitlines():
-        if line.startswith("##"):
-            current = listed.setdefault(line.split("weights/")[1].split(".pth")[0], {})
-        elif line.strip():
-            key, shape = line.split("\t")
-            current[key] = shape
-    network = build_network({"type": PUBLISHED[file][0]})
-    assert {key: str(tuple(value.shape)) for key, value in network.state_dict().items()} == listed[file]
-
-
-def run_network(name, **options):
-    torch.manual_seed(0)
-    network = ARCH_REGISTRY.get(name)(**{**TINY, **options}).double()
-    with torch.no_grad():  # away from initial values that hide other layers: zeros, kernels with sum 1
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.2)
-    generator = torch.Generator().manual_seed(1)
-    channels = options.get("num_in_ch", 1 if name == "ConverseDnCNN" else 3)
-    inputs = [torch.rand(1, channels, 11, 9, generator=generator, dtype=torch.float64)]
-    if name == "ConverseUSRNet":
-        size = options.get("psf_size", 7)
-        kernel = torch.rand(1, 1, size, size, generator=generator, dtype=torch.float64)
-        inputs += [kernel / kernel.sum(), 2]
-    return network(*inputs)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_channels_last_changes_nothing(name):
-    torch.manual_seed(0)
-    network = ARCH_REGISTRY.get(name)(**TINY).double()
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.2) if not parameter.any() else None
-    x = torch.rand(2, 1 if name == "ConverseDnCNN" else 3, 9, 8).double()
-    kernel = [torch.full((2, 1, 7, 7), 1 / 49).double(), 2] if name == "ConverseUSRNet" else []
-    results = []
-    for memory_format in (torch.contiguous_format, torch.channels_last):
-        leaf = x.clone(memory_format=memory_format).requires_grad_()
-        y = network.to(memory_format=memory_format)(leaf, *kernel)
-        results.append([y, *torch.autograd.grad(y.sin().sum(), [leaf, *network.parameters()])])
-    for expected, found in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected)
-
-
-BLOCK_OPTIONS = [
-    {"num_feat": 6},
-    {"num_block": 3},
-    {"kernel_size": 4},
-    {"padding": 1},
-    {"padding_mode": "reflect"},
-    {"eps": 0.5},
-    {"prior": "zero"},
-    {"psf_init": "uniform"},
-    {"psf_init": "gaussian"},
-    {"fast_size": True},
-    {"spatial_op": "conv"},
-    {"spatial_op": "conv_transpose"},
-]
-OWN_OPTIONS = {
-    "ConverseDnCNN": [{"num_in_ch": 3}, {"num_out_ch": 3}],
-    "ConverseSRResNet": [
-        {"num_in_ch": 1},
-        {"num_in_ch": 1, "num_out_ch": 1},
-        {"upscale": 2},
-        {"upscale": 3},
-        {"upscale": 8},
-        {"up_eps": 0.5},
-        {"prior": "bilinear"},
-    ],
-    "ConverseNet": [{"num_in_ch": 1}, {"num_out_ch": 1}, {"num_iterations": 2}],
-    "ConverseUSRNet": [
-        {"num_in_ch": 1},
-        {"num_out_ch": 1},
-        {"num_iterations": 2},
-        {"psf_size": 5},
-        {"num_embed": 8},
-        {"data_eps": 0.5},
-        {"prior": "bicubic"},
-    ],
-}
+CONVERSE2D = {"type": "Converse2D", "in_channels": 3, "out_channels": 3, "kernel_size": 5}
+BLOCK = {"type": "ConverseBlock", "num_feat": 3}
 
 
 @pytest.mark.parametrize(
-    ("name", "changed"),
-    [(name, option) for name in NAMES for option in BLOCK_OPTIONS + OWN_OPTIONS[name]],
-    ids=str,
-)
-def test_every_option_changes_the_network(name, changed):
-    before, after = run_network(name), run_network(name, **changed)
-    assert torch.isfinite(after).all()
-    assert before.shape != after.shape or (before - after).abs().max() > 1e-7
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("spatial_op", ["conv", "conv_transpose"])
-def test_conv_variants_have_the_same_number_of_parameters(name, spatial_op):
-    sizes = [
-        sum(parameter.numel() for parameter in ARCH_REGISTRY.get(name)(spatial_op=op).parameters())
-        for op in ("converse", spatial_op)
-    ]
-    assert sizes[0] == sizes[1]
-
-
-def test_conv_variants_have_no_converse2d():
-    for name in NAMES:
-        modules = ARCH_REGISTRY.get(name)(**TINY, spatial_op="conv").modules()
-        assert not any(isinstance(module, Converse2D) for module in modules)
-
-
-@pytest.mark.parametrize("upscale", [2, 3, 4, 8])
-@pytest.mark.parametrize("spatial_op", ["converse", "conv", "conv_transpose"])
-def test_srresnet_upscales_and_starts_as_its_bilinear_skip(upscale, spatial_op):
-    network = ARCH_REGISTRY.get("ConverseSRResNet")(**TINY, upscale=upscale, spatial_op=spatial_op)
-    x = torch.rand(2, 3, 7, 6)
-    expected = torch.nn.functional.interpolate(x, scale_factor=upscale, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(network(x), expected)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_parameter_is_trained(name):
-    torch.manual_seed(0)
-    network = ARCH_REGISTRY.get(name)(**TINY)
-    with torch.no_grad():
-        for parameter in network.parameters():  # with a kernel of sum 1, x0 is the solution for any lam
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    inputs = [torch.rand(2, 1 if name == "ConverseDnCNN" else 3, 8, 9)]
-    if name == "ConverseUSRNet":
-        inputs += [torch.full((2, 1, 7, 7), 1 / 49)]
-    network(*inputs).square().mean().backward()
-    still = [key for key, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()]
-    assert still == []
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
+    ("section", "expected"),
     [
-        ({"upscale": 5}, "upscale must be one of 2, 3, 4, 8, got 5"),
-        ({"spatial_op": "deconv"}, "spatial_op must be one of converse, conv, conv_transpose, got 'deconv'"),
-        ({"spatial_op": "conv_transpose", "kernel_size": 4}, "conv_transpose with scale 1 needs an odd kernel_size"),
-        ({"num_in_ch": 4}, r"the skip needs num_in_ch 1 or num_out_ch \(3\), got 4"),
+        *(({"type": name}, getattr(networks, name)) for name in networks.__all__),
+        (CONVERSE2D, Converse2D),
+        (BLOCK, ConverseBlock),
+    ],
+    ids=lambda value: value["type"] if isinstance(value, dict) else "",
+)
+def test_built_by_name(section, expected):
+    assert type(build_network(section)) is expected
+
+
+def test_options_of_a_layer_reach_it():
+    assert build_network({**CONVERSE2D, "scale": 2})(torch.rand(1, 3, 8, 9)).shape == (1, 3, 16, 18)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({**CONVERSE2D, "scale": 4}, None),
+        ({**CONVERSE2D, "scale": 2}, "network_g: Converse2D makes .* check scale"),
+        (
+            {**CONVERSE2D, "scale": 4, "kernel": 3},
+            "network_g: Converse2D has no option 'kernel'; did you mean kernel_size",
+        ),
+        ({"type": "Converse2D", "in_channels": 3}, "network_g: Converse2D needs the option 'out_channels'"),
+        (BLOCK, "network_g: ConverseBlock makes .* check scale"),
+        ({**BLOCK, "num_feat": 8}, "network_g: ConverseBlock does not take the images of datasets:train"),
     ],
 )
-def test_srresnet_errors_name_the_value(options, message):
-    with pytest.raises(ValueError, match=message):
-        ARCH_REGISTRY.get("ConverseSRResNet")(**options)
-
-
-def test_usrnet_names_a_kernel_that_does_not_fit():
-    network = ARCH_REGISTRY.get("ConverseUSRNet")(**TINY)
-    with pytest.raises(ValueError, match=r"kernel must be \(2, 1, 7, 7\) for .* got \(2, 1, 5, 5\)"):
-        network(torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 5, 5))
-
-
-@pytest.mark.parametrize("spatial_op", ["converse", "conv", "conv_transpose"])
-@pytest.mark.parametrize(
-    ("arch", "channels"), [("ConverseDnCNN", 1), ("ConverseDnCNN", 3), ("ConverseNet", 3), ("ConverseUSRNet", 3)]
-)
-def test_an_untrained_network_gives_nearly_its_input(arch, channels, spatial_op):
-    torch.manual_seed(0)
-    options = {"num_in_ch": channels, "num_out_ch": channels, "num_feat": 64, "num_block": 2, "spatial_op": spatial_op}
-    network = build_network({"type": arch, **options})
-    x = torch.rand(2, channels, 24, 24)
-    y = network(x, torch.full((2, 1, 7, 7), 1 / 49)) if arch == "ConverseUSRNet" else network(x)
-    assert (y - x).abs().mean() < 0.3 * x.std()
-    assert not torch.equal(y, x)
-
-
-def test_channels_that_cannot_be_undone_are_left_as_they_are():
-    x = torch.rand(1, 1, 12, 12)
-    assert build_network({"type": "ConverseNet", "num_in_ch": 1, "num_feat": 4, "num_block": 1})(x).shape[1] == 3
+def test_layers_are_checked_as_networks_are(in_tmp, section, message):
+    write_images(in_tmp / "data")
+    opt = options(network_g=section)
+    if message is None:
+        check_run(opt, is_train=True)
+    else:
+        with pytest.raises(UserError, match=message):
+            check_run(opt, is_train=True)

@@ -30,9 +30,8 @@ from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
 from converse_basicsr.files.journal import Journal, read_entries
-from converse_basicsr.inference.calling import pad_to_window, restore, takes_kernel
+from converse_basicsr.inference.calling import call_network
 from converse_basicsr.models.restoration_model import RestorationModel
-from converse_basicsr.models.windowed_model import WindowedRestorationModel
 from converse_basicsr.preparation import demo
 
 from basicsr.archs import build_network
@@ -295,26 +294,17 @@ SWIN = {
     "num_heads": [2],
 }
 SWIN |= {"mlp_ratio": 1, "upsampler": "pixelshuffledirect", "drop_path_rate": 0.5}  # draws while it is trained
-WINDOWED = {**SWIN, "model_type": "WindowedRestorationModel"}
-WINDOWED_7 = {**WINDOWED, "img_size": 7, "window_size": 7}
+SWIN_7 = {**SWIN, "img_size": 7, "window_size": 7}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         (
-            {"entrants": {**ENTRANTS, "A": {**WINDOWED, "window_size": None}}},
-            "A: network_g:window_size: WindowedRestorationModel needs a whole number of 1 or more, got None",
+            {"entrants": {**ENTRANTS, "A": {**SWIN, "window_size": None}}},
+            "A: network_g:window_size: must be an integer of 1 or more, got None",
         ),
-        (
-            {"entrants": {**ENTRANTS, "A": {key: value for key, value in WINDOWED.items() if key != "window_size"}}},
-            "A: network_g:window_size: WindowedRestorationModel needs",
-        ),
-        ({"entrants": {**ENTRANTS, "A": {**WINDOWED_7, "upscale": 2}}}, "network_g: SwinIR makes"),
-        (
-            {"entrants": {**ENTRANTS, "A": {**WINDOWED, "img_size": 40, "window_size": 40}}},
-            "8 x 8 is too small to be padded",
-        ),
+        ({"entrants": {**ENTRANTS, "A": {**SWIN_7, "upscale": 2}}}, "network_g: SwinIR makes"),
         (
             {"entrants": {**ENTRANTS, "A": {"type": "EDSR", "num_feats": 4}}},
             "entrants: A: network_g: EDSR has no option",
@@ -567,29 +557,9 @@ def test_the_network_draws_of_its_own(in_tmp, monkeypatch):
     assert torch.equal(outputs[0], outputs[1]) and not torch.equal(outputs[0], outputs[2])
 
 
-def test_windows_are_padded_and_cropped(in_tmp):
-    opt = options(network_g=SWIN, model_type="WindowedRestorationModel", is_train=False, dist=False, num_gpu=0)
-    model = WindowedRestorationModel(opt)
-    lq = torch.rand(1, 3, 13, 16)
-    model.feed_data({"lq": lq})
-    model.test()
-    padded = torch.nn.functional.pad(lq, (0, 0, 0, 3), "reflect")
-    with torch.no_grad():
-        assert torch.equal(model.output, model.net_g(padded)[..., :52, :])
-
-
-@pytest.mark.parametrize(
-    ("size", "window", "padded"), [((13, 16), 8, (16, 16)), ((5, 7), 1, (5, 7)), ((8, 8), 8, (8, 8))]
-)
-def test_padding_to_the_window(size, window, padded):
-    lq = torch.rand(1, 3, *size)
-    assert pad_to_window(lq, window).shape == (1, 3, *padded)
-    assert torch.equal(pad_to_window(lq, window)[..., : size[0], : size[1]], lq)
-
-
 def test_an_image_of_no_whole_windows_is_checked_measured_and_trained_on(here):
     """A window of 7, input of 16 x 16 and patches of 8 x 8."""
-    write_benchmark(here, seeds=[0], budget={"iterations": 1}, entrants={"Swin": WINDOWED_7})
+    write_benchmark(here, seeds=[0], budget={"iterations": 1}, entrants={"Swin": SWIN_7})
     swin = bench()["entrants"]["Swin"]
     assert swin["cost"]["input"] == [1, 3, 21, 21]
     assert swin["runs"]["0"]["status"] == "done"
@@ -610,7 +580,7 @@ def test_every_entrant_of_the_option_files_builds(path):
         network = build_network(entrant.network).eval()
         kernel = torch.full((1, 1, 7, 7), 1 / 49)
         with torch.no_grad():
-            output = restore(network, takes_kernel(network), lq, kernel, benchmark.scale)
+            output = call_network(network, lq, kernel, benchmark.scale)
         assert output.shape == (*lq.shape[:2], 16 * benchmark.scale, 16 * benchmark.scale)
 
 

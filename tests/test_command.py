@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from conftest import REPOSITORY
 from tiny import options, write_images, write_options
 
 from converse_basicsr import __version__
@@ -29,6 +30,7 @@ def run(*arguments, code=0, env=None) -> str:
     return result.stdout
 
 
+@pytest.mark.usefixtures("needs_basicsr")
 def test_train_resume_and_test(in_tmp):
     write_images(in_tmp / "data")
     write_options(in_tmp / "tiny.yml", logger__use_tb_logger=True, datasets__train__num_worker_per_gpu=1)
@@ -61,6 +63,7 @@ def test_train_resume_and_test(in_tmp):
     assert (in_tmp / "results/tiny_test/comparison_tiny_val.png").is_file()
 
 
+@pytest.mark.usefixtures("needs_basicsr")
 def test_two_processes_on_a_cpu(in_tmp):
     write_images(in_tmp / "data", count=4)
     write_options(in_tmp / "tiny.yml", datasets__train__batch_size_per_gpu=1, datasets__train__num_worker_per_gpu=1)
@@ -78,6 +81,7 @@ def test_two_processes_on_a_cpu(in_tmp):
     assert (in_tmp / "experiments/tiny/models/net_g_latest.pth").is_file()
 
 
+@pytest.mark.usefixtures("needs_basicsr")
 def test_published_weights_through_basicsr_loading(in_tmp, assets):
     write_images(in_tmp / "data")
     write_options(
@@ -92,6 +96,7 @@ def test_published_weights_through_basicsr_loading(in_tmp, assets):
     assert "parameters: 699,072" in printed
 
 
+@pytest.mark.usefixtures("needs_basicsr")
 def test_wrong_input_is_one_line_and_exit_code_2(in_tmp):
     printed = run("train", "-opt", "none.yml", code=2)
     assert printed == "basicsr: error: no such option file: none.yml\n"
@@ -113,6 +118,7 @@ def test_console_commands_are_the_same_program(name):
     assert result.stdout == f"converse_basicsr {__version__}\n"
 
 
+@pytest.mark.usefixtures("needs_basicsr")
 def test_doctor(in_tmp, assets):
     printed = run("doctor")
     assert "all is well" in printed
@@ -120,12 +126,26 @@ def test_doctor(in_tmp, assets):
         assert word in printed
 
 
+@pytest.mark.usefixtures("needs_basicsr")
 def test_doctor_says_what_cannot_work(in_tmp):
     (in_tmp / "basicsr.py").write_text("raise ImportError('a stray file')")
-    printed = run("doctor", code=1, env={"PYTHONPATH": str(in_tmp)})
+    printed = run("doctor", code=1, env={"PYTHONPATH": f"{in_tmp}{os.pathsep}{REPOSITORY}"})
     assert "problem: BasicSR cannot be loaded: ImportError: a stray file" in printed
 
 
+COMMANDS = ("train -opt x.yml", "test -opt x.yml", "benchmark --smoke", "reproduce", "data demo", "doctor")
+
+
+def test_without_basicsr_each_command_says_so_in_one_line(in_tmp):
+    calls = "; ".join(f"print(main({command.split()}))" for command in COMMANDS)
+    code = f"import sys; sys.modules['basicsr'] = None; from converse_basicsr.cli import main; {calls}"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.startswith("2\n" * 5 + "versions\n")
+    assert "Converse2D, the networks and inference work" in result.stdout
+    assert re.fullmatch("(basicsr: error: BasicSR is not installed: .+\n){5}", result.stderr)
+
+
+@pytest.mark.usefixtures("needs_basicsr")
 def test_data_demo(in_tmp):
     assert run("data", "demo", "--root", "photos").endswith("wrote photos\n")
     assert (in_tmp / "photos/train_HR_sub.lmdb/meta_info.txt").is_file()
@@ -133,7 +153,7 @@ def test_data_demo(in_tmp):
 
 
 def test_version_is_the_same_in_setup():
-    text = (Path(__file__).parents[1] / "setup.py").read_text()
+    text = (REPOSITORY / "setup.py").read_text()
     assert f'version="{__version__}"' in text
 
 
@@ -152,6 +172,7 @@ FAMILIES = {  # data set, network, scale
 }
 
 
+@pytest.mark.usefixtures("needs_basicsr")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_trains_resumes_and_tests(in_tmp, family):
     """Two iterations, two more, and the checkpoint's EMA weights through the test pipeline."""
@@ -188,6 +209,7 @@ def test_each_family_trains_resumes_and_tests(in_tmp, family):
     assert len(list((in_tmp / "results/tiny_test/visualization/tiny_val").iterdir())) == 3
 
 
+@pytest.mark.usefixtures("needs_basicsr")
 def test_an_image_that_a_worker_cannot_use_is_one_line(in_tmp):
     """The first image passes the checks, a later one does not."""
     write_images(in_tmp / "data")

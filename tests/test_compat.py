@@ -10,6 +10,7 @@ import torch
 from tiny import options, write_options
 
 from converse_basicsr import compat
+from converse_basicsr.errors import UserError
 from converse_basicsr.files.checkpoint import load_file
 
 import basicsr.train
@@ -81,13 +82,29 @@ def test_a_forced_seed_is_the_one_that_is_used(in_tmp, monkeypatch):
     assert torch.initial_seed() == 77
 
 
-def test_a_failed_import_of_basicsr_can_be_tried_again(monkeypatch):
+@pytest.mark.parametrize(
+    ("python", "fix"),
+    [
+        ((3, 12, 1), "or pip install --no-build-isolation basicsr"),
+        ((3, 13, 0), "does not build on Python 3.13; use Python"),
+    ],
+)
+def test_without_basicsr_the_fix_is_named(monkeypatch, python, fix):
+    monkeypatch.setitem(sys.modules, "basicsr", None)
+    monkeypatch.setattr(sys, "version_info", python)
+    with pytest.raises(UserError, match=f"BasicSR is not installed: .*{fix}"):
+        compat.load_basicsr()
+
+
+def test_a_failed_import_of_basicsr_can_be_tried_again(tmp_path, monkeypatch):
+    (tmp_path / "basicsr.py").write_text("raise ImportError('half an installation')")
     monkeypatch.setattr(compat, "_active", {})
     for patches in ("BEFORE_IMPORT", "AFTER_IMPORT"):
         monkeypatch.setattr(compat, patches, [compat.Patch(patches, "any", "", lambda: True, lambda: None)])
     with monkeypatch.context() as broken:
-        broken.setitem(sys.modules, "basicsr", None)
-        with pytest.raises(ImportError):
+        broken.delitem(sys.modules, "basicsr")
+        broken.syspath_prepend(tmp_path)
+        with pytest.raises(ImportError, match="half an installation"):
             compat.load_basicsr()
     compat.load_basicsr()
     assert compat._active == {"BEFORE_IMPORT": True, "AFTER_IMPORT": True}

@@ -1,15 +1,18 @@
 """What importing the package brings along, each in a fresh interpreter."""
 
 import ast
-import re
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY
+from packaging.requirements import Requirement
 
 import converse_basicsr
 
+PACKAGE = Path(converse_basicsr.__file__).parent
 HEAVY = ("basicsr", "mmengine", "torchvision", "cv2", "lmdb")
 
 
@@ -25,7 +28,7 @@ def loaded_after(statement: str) -> set[str]:
         ("import converse_basicsr", False),
         ("import converse_basicsr.cli", False),
         ("from converse_basicsr import Converse2D, ConverseBlock, converse2d, converse2d_reference", True),
-        ("import converse_basicsr.ops, converse_basicsr.layers, converse_basicsr.inference", True),
+        ("import converse_basicsr.networks, converse_basicsr.inference.calling", True),
     ],
 )
 def test_import_is_clean(statement, torch):
@@ -34,11 +37,29 @@ def test_import_is_clean(statement, torch):
     assert ("torch" in modules) == torch
 
 
-@pytest.mark.parametrize("module", ["archs", "data", "metrics", "models"])
-def test_registering_modules_load_basicsr(module):
+@pytest.mark.usefixtures("needs_basicsr")
+@pytest.mark.parametrize("module", ["models", "evaluation.report", "reproduce.reproduction"])
+def test_importing_a_module_that_needs_basicsr_loads_it(module):
     assert {"basicsr", "torchvision"} <= loaded_after(f"import converse_basicsr.{module}")
 
 
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_module_that_imports_basicsr_has_it_patched_first(file):
+    """By load_basicsr() in the module itself or in its package: each module can be the first that is imported."""
+    body = ast.parse(file.read_text()).body
+    before = list(itertools.takewhile(lambda node: not {"basicsr", "torchvision"} & imported_by(node), body))
+    package = ast.parse((file.parent / "__init__.py").read_text()).body
+    assert before == body or any(ast.unparse(node) == "load_basicsr()" for node in before + package)
+
+
+def imported_by(node: ast.AST) -> set[str]:
+    """The packages that an import statement imports from; none of this package itself."""
+    if isinstance(node, ast.Import):
+        return {alias.name.split(".")[0] for alias in node.names}
+    return {node.module.split(".")[0]} if isinstance(node, ast.ImportFrom) and node.level == 0 else set()
+
+
+@pytest.mark.usefixtures("needs_basicsr")
 def test_archs_are_found_by_a_train_script_of_ones_own():
     code = (
         "import converse_basicsr.archs; from basicsr.archs import build_network; "
@@ -57,18 +78,30 @@ def test_every_export_is_there():
     assert all(getattr(converse_basicsr, name) is not None for name in converse_basicsr.__all__)
 
 
+def test_operator_layers_and_networks_pass_their_tests_without_basicsr():
+    block = "import sys, pytest; sys.modules['basicsr'] = None; sys.exit(pytest.main(sys.argv[1:]))"
+    files = [
+        REPOSITORY / "tests" / f"test_{name}.py" for name in ("converse2d", "layers", "converse_block", "networks")
+    ]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not grad"]
+    result = subprocess.run([sys.executable, "-c", block, *options, *files], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    assert " passed" in result.stdout and "BasicSR" not in result.stdout
+
+
 def test_what_is_imported_is_required():
-    """Everything that is not of Python itself; what only an extra needs stands in setup.py too."""
-    package = Path(converse_basicsr.__file__).parent
-    setup = ast.walk(ast.parse((package.parent / "setup.py").read_text()))
-    required = {re.split("[<>=; ]", str(node.value))[0] for node in setup if isinstance(node, ast.Constant)}
+    """Everything that is not in Python itself, by the package or by one of its extras."""
+    setup = next(node for node in ast.walk(ast.parse((REPOSITORY / "setup.py").read_text())) if is_setup(node))
+    keywords = {keyword.arg: keyword.value for keyword in setup.keywords}
+    extras = ast.literal_eval(keywords["extras_require"]).values()
+    lines = itertools.chain(ast.literal_eval(keywords["install_requires"]), *extras)
+    required = {Requirement(line).name for line in lines}
     distributions = {"cv2": "opencv-python", "PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
-    imported = set()
-    for file in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                imported.add(node.module.split(".")[0])
+    files = (ast.walk(ast.parse(file.read_text())) for file in PACKAGE.rglob("*.py"))
+    imported = set().union(*map(imported_by, itertools.chain(*files)))
     imported -= {*sys.stdlib_module_names, "torchvision"}  # compat.py imports that for BasicSR, which requires it
     assert {distributions.get(name, name) for name in imported} <= required
+
+
+def is_setup(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "setup"

@@ -9,14 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr import converse2d
+from converse_basicsr.errors import UserError
 from converse_basicsr.inference import restore_tiled, restore_x8
-
-from basicsr.archs import build_network
-from basicsr.metrics import calculate_psnr
-from basicsr.utils import img2tensor, tensor2img
-from basicsr.utils.matlab_functions import imresize
+from converse_basicsr.inference.calling import call_network, pad_to_window, takes_kernel
+from converse_basicsr.networks import ConverseSRResNet
 
 SIZES = [  # image, tile, overlap
     ((40, 40), 16, 4),
@@ -194,8 +191,42 @@ def test_x8_names_a_kernel_that_cannot_be_turned(kernel, scale, message):
         restore_x8(partial(converse2d, lam=1e-3, scale=scale), torch.zeros(1, 3, 6, 8), kernel)
 
 
+@pytest.mark.parametrize(
+    ("size", "window", "rows", "columns"),
+    [
+        ((3, 2), 1, [0, 1, 2], [0, 1]),
+        ((4, 3), 2, [0, 1, 2, 3], [0, 1, 2, 1]),
+        ((5, 3), 4, [0, 1, 2, 3, 4, 3, 2, 1], [0, 1, 2, 1]),
+        ((5, 1), 4, [0, 1, 2, 3, 4, 3, 2, 1], [0] * 4),
+        ((2, 3), 8, [0] + [1] * 7, [0, 1] + [2] * 6),
+    ],
+)
+def test_padding_to_the_window_reflects_or_replicates(size, window, rows, columns):
+    lq = random(2, 3, *size)
+    assert torch.equal(pad_to_window(lq, window), lq[..., rows, :][..., columns])
+
+
+class Conditioned(torch.nn.Module):
+    def forward(self, x, kernel, scale):
+        return F.interpolate(x, scale_factor=scale) * kernel.sum()
+
+
+def test_a_network_is_called_with_the_kernel_if_it_takes_one():
+    lq, kernel = random(1, 3, 5, 7), random(1, 1, 3, 3)
+    expected = F.interpolate(lq, scale_factor=2)
+    torch.testing.assert_close(call_network(Conditioned(), lq, kernel, 2, window=4), expected * kernel.sum())
+    assert torch.equal(call_network(torch.nn.Upsample(scale_factor=2), lq, kernel, 2, window=4), expected)
+    with pytest.raises(UserError, match="this network needs the blur kernel, and the data set has none; use BlurData"):
+        call_network(Conditioned(), lq, None, 2)
+    assert takes_kernel(torch.nn.DataParallel(Conditioned()))
+
+
 def test_published_srresnet_in_tiles_is_close_to_the_whole(assets):
-    network = build_network({"type": "ConverseSRResNet"}).eval()
+    from basicsr.metrics import calculate_psnr
+    from basicsr.utils import img2tensor, tensor2img
+    from basicsr.utils.matlab_functions import imresize
+
+    network = ConverseSRResNet().eval()
     network.load_state_dict(torch.load(assets / "weights/converse_srresnet.pth", weights_only=True))
     gt = cv2.imread(str(assets / "testsets/set5/woman_GT.bmp"))[:320, :192]
     lq = img2tensor(imresize(gt.astype(np.float32) / 255, 0.25))[None]

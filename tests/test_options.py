@@ -1,6 +1,7 @@
-"""The option files that are shipped: they parse, they fit what they name, and twins are twins."""
+"""The option files that are shipped: they parse, pass the checks, and train the baselines in the same way."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import converse_basicsr.archs
 import converse_basicsr.data
 import converse_basicsr.metrics
 import converse_basicsr.models  # noqa: F401 (register)
+from converse_basicsr import Converse2D
 from converse_basicsr.checks import check_run, read_options
 from converse_basicsr.checks.types import check_type
 from converse_basicsr.preparation import demo
@@ -67,20 +69,22 @@ def test_passes_its_own_checks(path, in_tmp, monkeypatch):
     check_run(opt, is_train=True)
 
 
-@pytest.mark.parametrize(
-    ("name", "twin", "differ"),
-    [
-        ("converse_srresnet", "srresnet", {"type": ("ConverseSRResNet", "MSRResNet")}),
-        ("converse_usrnet", "conv_usrnet", {"spatial_op": ("converse", "conv")}),
-        ("conversenet", "convnet", {"spatial_op": ("converse", "conv")}),
-    ],
-)
-def test_twins_differ_in_the_network_alone(name, twin, differ):
-    opts = [read_options(str(REPOSITORY / "options" / f"{stem}.yml")) for stem in (name, twin)]
-    assert [opt.pop("name") for opt in opts] == [name, twin]
-    for key, values in differ.items():
-        assert tuple(opt["network_g"].pop(key) for opt in opts) == values
+def test_srresnet_differs_in_the_network_alone():
+    opts = [read_options(str(REPOSITORY / "options" / f"{stem}.yml")) for stem in ("converse_srresnet", "srresnet")]
+    assert [opt.pop("name") for opt in opts] == ["converse_srresnet", "srresnet"]
+    assert [opt["network_g"].pop("type") for opt in opts] == ["ConverseSRResNet", "MSRResNet"]
     assert opts[0] == opts[1]
+
+
+@pytest.mark.parametrize("name", ["converse_usrnet", "conversenet"])
+def test_the_forced_values_in_the_header_give_the_depthwise_conv_variant(name):
+    path = REPOSITORY / "options" / f"{name}.yml"
+    (forced,) = re.findall("# Depthwise-conv variant: --force_yml (.+)", path.read_text())
+    opt, variant = read_options(str(path)), read_options(str(path), forced.split())
+    network = build_network(variant["network_g"])
+    assert not any(isinstance(module, Converse2D) for module in network.modules())
+    assert variant.pop("name") != opt.pop("name")
+    assert variant == {**opt, "network_g": {**opt["network_g"], "spatial_op": "conv"}}
 
 
 def test_dncnn_is_trained_as_converse_dncnn():

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from tiny import options, write_images
 
@@ -25,12 +26,17 @@ def trained(folder, **changes) -> dict:
     return opt
 
 
+def table(printed: str) -> dict[str, list[float]]:
+    """The numbers of each image and of the mean: baseline, restored, change."""
+    lines = [line.split() for line in printed.splitlines() if line.startswith(("image", "mean"))]
+    return {name: [float(cell) for cell in cells] for name, *cells in lines[1:]}
+
+
 def test_table_and_panel_of_a_training_run(in_tmp, capsys):
     opt = trained(in_tmp)
     report(opt, str(in_tmp), is_train=True)
-    lines = capsys.readouterr().out.splitlines()
-    table = [line.split() for line in lines if line.startswith(("image", "mean"))][1:]
-    rows = {name: [float(cell) for cell in cells] for name, *cells in table}
+    printed = capsys.readouterr().out
+    lines, rows = printed.splitlines(), table(printed)
     assert list(rows) == ["image0", "image1", "image2", "mean"]
 
     gt, lq = (cv2.imread(str(in_tmp / f"data/{name}/image1.png")) for name in ("HR", "LR"))
@@ -46,14 +52,18 @@ def test_table_and_panel_of_a_training_run(in_tmp, capsys):
     assert panel.shape[0] > 3 * 64 and panel.std() > 10
 
 
-def test_the_ema_weights_are_those_reported(in_tmp, capsys):
-    opt = trained(in_tmp, datasets__train__dataset_enlarge_ratio=1)
+@pytest.mark.parametrize(("level", "reported"), [("params", False), ("params_ema", True)])
+def test_the_ema_weights_are_those_reported(in_tmp, capsys, level, reported):
+    opt = trained(in_tmp)
+    report(opt, str(in_tmp), is_train=True)
+    before = table(capsys.readouterr().out)
     path = in_tmp / "experiments/tiny/models/net_g_latest.pth"
     levels = torch.load(path)
-    levels["params"] = {key: torch.full_like(value, torch.nan) for key, value in levels["params"].items()}
+    levels[level] = {key: torch.full_like(value, 0.1) for key, value in levels[level].items()}
     torch.save(levels, path)
     report(opt, str(in_tmp), is_train=True)
-    assert "nan" not in capsys.readouterr().out
+    after = table(capsys.readouterr().out)
+    assert before["mean"][0] == after["mean"][0] and (before["mean"][1] != after["mean"][1]) == reported
 
 
 def test_without_metrics_there_is_nothing_to_say(in_tmp, capsys):

@@ -1,6 +1,7 @@
 """`basicsr reproduce`: the published numbers on small crops and per image, resuming, what is absent."""
 
 import json
+import logging
 import re
 
 import cv2
@@ -75,6 +76,13 @@ def test_tables_pictures_and_what_is_left_out(small, capsys):
     assert "blur_kernels/kernel_3.npy: not found in data" in printed
     assert (small / "results/reproduce/results.md").read_text().count("| 2.png |") == 3
     assert (small / "results/reproduce/sr_conversesrresnet_set5/1.png").is_file()
+
+
+def test_the_log_is_as_loud_as_before(small):
+    logger = logging.getLogger("basicsr")
+    level = logger.level
+    run(small, "sr", "--limit", "1")
+    assert logger.level == level != logging.WARNING
 
 
 def test_a_broken_off_run_goes_on(small, monkeypatch, capsys):

@@ -150,6 +150,36 @@ def test_loss_is_that_of_srmodel(monkeypatch):
     assert torch.equal(*parameters)
 
 
+SWIN = {
+    "type": "SwinIR",
+    "upscale": 4,
+    "img_size": 8,
+    "window_size": 8,
+    "embed_dim": 4,
+    "depths": [2],
+    "num_heads": [2],
+}
+SWIN |= {"mlp_ratio": 1, "upsampler": "pixelshuffledirect"}
+
+
+def restored(model_type: str, lq: torch.Tensor) -> torch.Tensor:
+    torch.manual_seed(0)
+    model = built(options(network_g=SWIN, model_type=model_type), is_train=False)
+    model.feed_data({"lq": lq})
+    model.test()
+    return model.output
+
+
+@pytest.mark.parametrize("size", [(16, 8), (13, 16), (9, 5)])
+def test_images_are_padded_to_the_window_as_in_swinir_model(size):
+    lq = torch.rand(1, 3, *size)
+    assert torch.equal(restored("RestorationModel", lq), restored("SwinIRModel", lq))
+
+
+def test_an_image_smaller_than_a_window_is_restored():
+    assert restored("RestorationModel", torch.rand(1, 3, 3, 1)).shape == (1, 3, 12, 4)
+
+
 # --- checks before a run ---
 
 
@@ -180,6 +210,7 @@ def test_good_options_pass(in_tmp, network):
         (BLUR, NETWORK, {"model_type": "SRModel", "degradation": {}}, "degradation: SRModel ignores this option"),
         (BLUR, NETWORK, {"model_type": "SRModel", "val__x8": True}, "val:x8: SRModel ignores this option"),
         (BLUR, USRNET, {"val__x8": True, "scale": 2}, "val:x8: not possible for a network with a blur kernel"),
+        (BLUR, {**NETWORK, "window_size": 0}, {}, "network_g:window_size: must be an integer of 1 or more, got 0"),
         (BLUR, NETWORK, {"val__x8": "yes"}, "val:x8: must be true or false, got 'yes'"),
         (BLUR, NETWORK, {"val__tile": 0}, "val:tile: must be an integer of 1 or more"),
         (BLUR, NETWORK, {"val__tile": 8, "val__tile_overlap": 8}, "val:tile_overlap: must be less than val:tile"),

@@ -1,4 +1,4 @@
-"""What kind of model a name stands for."""
+"""Checks that depend on the kind of model."""
 
 from ..errors import UserError
 
@@ -18,18 +18,12 @@ def is_image_model(model_type: str) -> bool:
 
 
 def window_size(model_type: str, network: dict) -> int:
-    """What the model pads images to multiples of; 1 for one that does not pad.
+    """The model pads images to multiples of this: window_size of network_g for RestorationModel, else 1.
 
     Raises:
-        UserError: it is WindowedRestorationModel, or made from it, and the network's window_size does not say.
+        UserError: it is not an integer of 1 or more.
     """
-    from basicsr.utils.registry import MODEL_REGISTRY
-
-    from ..models.windowed_model import WindowedRestorationModel
-
-    if not issubclass(MODEL_REGISTRY.get(model_type), WindowedRestorationModel):
-        return 1
-    window = network.get("window_size")
+    window = network.get("window_size", 1) if is_restoration_model(model_type) else 1
     if type(window) is not int or window < 1:
-        raise UserError(f"network_g:window_size: {model_type} needs a whole number of 1 or more, got {window!r}")
+        raise UserError(f"network_g:window_size: must be an integer of 1 or more, got {window!r}")
     return window

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..errors import UserError
 from ..files.checkpoint import load_file, select_state_dict
-from ..inference.calling import restore, takes_kernel
+from ..inference.calling import call_network
 from .types import check_options, check_type
 
 _SHOWN = 3
@@ -66,7 +66,7 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
     corner = lq[None, :, :_CORNER, :_CORNER]
     kernel = sample["kernel"][None] if "kernel" in sample else None
     try:
-        output = restore(network.eval(), takes_kernel(network), corner, kernel, scale, window)
+        output = call_network(network.eval(), corner, kernel, scale, window)
     except Exception as error:  # a network may raise any exception over a bad input
         raise UserError(
             f"{key}: {type(network).__name__} cannot process the images of {where}, {tuple(lq.shape)}: "

@@ -1,4 +1,4 @@
-"""``basicsr doctor``: what is installed, what is adapted, and whether it can work."""
+"""``basicsr doctor``: what is installed, what is patched, and what works."""
 
 import argparse
 import importlib.metadata
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ..errors import UserError
 from .allocator import keep_large_buffers
 
 PACKAGES = (
@@ -22,7 +23,9 @@ PACKAGES = (
     "ducc0",
     "triton",
 )
-OPTIONAL = ("mmengine", "opencv-python", "ducc0", "triton")  # opencv-python-headless serves as well
+LOADED = ("torchvision", "basicsr")  # judged by loading them
+OPTIONAL = ("mmengine", "opencv-python", "ducc0", "triton")  # opencv-python-headless works as well
+WITHOUT_BASICSR = "Converse2D, the networks and inference work; train, test, benchmark, reproduce and data do not"
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
@@ -50,14 +53,12 @@ def _section(title: str, rows: list[tuple[str, str]]) -> None:
 
 def _versions(problems: list[str]) -> list[tuple[str, str]]:
     rows = [("python", f"{platform.python_version()} ({sys.executable})")]
-    if not (3, 10) <= sys.version_info[:2] <= (3, 12):
-        problems.append(f"Python {platform.python_version()} is not 3.10, 3.11 or 3.12")
     for package in PACKAGES:
         try:
             rows.append((package, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
             rows.append((package, "not installed"))
-            if package not in OPTIONAL:
+            if package not in LOADED + OPTIONAL:
                 problems.append(f"{package} is not installed")
     return rows
 
@@ -70,9 +71,13 @@ def _loading(problems: list[str]) -> list[tuple[str, str]]:
         import basicsr
 
         from .. import archs, data, metrics, models  # noqa: F401 (registers)
-    except Exception as error:  # whatever it is, this command is there to say it
+    except UserError as error:  # not installed
+        if sys.version_info[:2] <= compat.NEWEST_PYTHON:
+            problems.append(str(error))
+        return [("not loaded", str(error)), ("without it", WITHOUT_BASICSR)]
+    except Exception as error:  # of any type: this command reports it
         problems.append(f"BasicSR cannot be loaded: {type(error).__name__}: {error}")
-        return [("loaded from", "-")]
+        return [("not loaded", "see below"), ("without it", WITHOUT_BASICSR)]
     rows = [("loaded from", str(Path(basicsr.__file__).parent))]
     for patch, active in compat.status():
         rows.append((patch.name, f"{'active' if active else 'not needed'}: {patch.reason} ({patch.release})"))

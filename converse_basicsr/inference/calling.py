@@ -1,50 +1,56 @@
-"""How a network is called: image-in image-out or conditioned on the blur kernel, and on what sizes."""
+"""Calling a network: with the blur kernel if it takes one, on an image padded to its windows."""
 
 from inspect import signature
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from ..errors import UserError
 
 
 def takes_kernel(network: nn.Module) -> bool:
-    """Whether the network is conditioned: its forward has an argument kernel."""
+    """Whether the network's forward has an argument named kernel."""
+    if isinstance(network, (DataParallel, DistributedDataParallel)):
+        network = network.module
     return "kernel" in signature(network.forward).parameters
 
 
 def pad_to_window(lq: Tensor, window: int) -> Tensor:
-    """Pad (N, C, h, w) by reflection at the bottom and right, until both sides are multiples of the window.
+    """Pad (N, C, h, w) at the bottom and right until h and w are multiples of the window.
 
-    Raises:
-        ValueError: the image is too small for it.
+    By reflection, as in BasicSR's SwinIRModel; a side too short to reflect repeats its last row or column.
     """
     height, width = lq.shape[-2:]
     bottom, right = -height % window, -width % window
-    if bottom >= height or right >= width:
-        raise ValueError(f"an image of {height} x {width} is too small to be padded to a multiple of {window}")
-    return F.pad(lq, (0, right, 0, bottom), "reflect") if bottom or right else lq
+    if bottom:
+        lq = F.pad(lq, (0, 0, 0, bottom), "reflect" if bottom < height else "replicate")
+    if right:
+        lq = F.pad(lq, (0, right, 0, 0), "reflect" if right < width else "replicate")
+    return lq
 
 
-def restore(
-    network: nn.Module, conditioned: bool, lq: Tensor, kernel: Tensor | None, scale: int, window: int = 1
-) -> Tensor:
-    """network(lq), or network(lq, kernel, scale) if it is conditioned.
+def call_network(network: nn.Module, lq: Tensor, kernel: Tensor | None, scale: int, window: int = 1) -> Tensor:
+    """network(lq), or network(lq, kernel, scale) if its forward has an argument named kernel.
 
     Args:
-        conditioned: what takes_kernel says of the network, asked before it was wrapped for several devices.
         lq: (N, C, h, w).
         kernel: (N, 1, k, k), or None.
         scale: s.
-        window: the image is padded to multiples of it, and the margin cut off the result.
+        window: the image is padded to multiples of it, and the result is cropped.
+
+    Returns:
+        (N, C', s*h, s*w).
 
     Raises:
-        UserError: the network is conditioned and there is no kernel.
-        ValueError: the image is too small for the window.
+        UserError: the network takes a kernel and there is none.
     """
-    if conditioned and kernel is None:
-        raise UserError("this network needs the blur kernel, which the data set does not give; BlurDataset does")
     padded = pad_to_window(lq, window)
-    output = network(padded, kernel, scale) if conditioned else network(padded)
+    if takes_kernel(network):
+        if kernel is None:
+            raise UserError("this network needs the blur kernel, and the data set has none; use BlurDataset")
+        output = network(padded, kernel, scale)
+    else:
+        output = network(padded)
     bottom, right = (scale * (padded.shape[axis] - lq.shape[axis]) for axis in (-2, -1))
     return output[..., : output.shape[-2] - bottom, : output.shape[-1] - right]

@@ -4,4 +4,4 @@ from ..compat import load_basicsr
 
 load_basicsr()
 
-from . import restoration_model, windowed_model  # noqa: E402, F401 (registers)
+from . import restoration_model  # noqa: E402, F401 (registers)

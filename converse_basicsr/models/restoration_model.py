@@ -1,4 +1,4 @@
-"""BasicSR's SRModel for every network and data set of this plugin."""
+"""The model type for every network and data set of this plugin."""
 
 import math
 from pathlib import Path
@@ -13,35 +13,37 @@ from ..degradations import build_degradation
 from ..errors import UserError
 from ..files.journal import JOURNAL, Journal
 from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
-from ..inference.calling import restore, takes_kernel
+from ..inference.calling import call_network, takes_kernel
 
 
 @MODEL_REGISTRY.register()
 class RestorationModel(SRModel):
-    """SRModel, and what it lacks; options, logs, checkpoints and states are its own.
+    """BasicSR's SRModel with additions; options, logs, checkpoints and training states are those of SRModel.
 
-    - A network whose forward takes a kernel is given the one of the batch, and scale.
-    - A batch without lq is degraded on the device, as the section degradation says (type: GaussianNoise,
-      BicubicReduction or Blur, and its arguments): data sets then give ground truth alone.
-    - val: x8 averages over the 8 flips and transposes; val: tile restores in tiles of that side (of the input), which
-      overlap by val: tile_overlap (default TILE_OVERLAP) and are put together on the CPU. An image that the network
-      does not take is named.
-    - EMA follows batch statistics too, not parameters alone.
-    - train: separate_draws keeps the random numbers of the network (its start, dropout) apart from those of the data,
-      which then are the same for every network with that manual_seed.
-    - logger: journal writes losses, metrics and seconds into a file beside the log (see Journal).
-    - A loss that is not finite ends the training.
+    - A network whose forward has an argument `kernel` is called with the blur kernel of the batch and the scale.
+    - Images are padded to multiples of network_g: window_size, if there is one, and the result is cropped, as in
+      BasicSR's SwinIRModel.
+    - A batch without lq is degraded on the device, as the section `degradation` says (type: GaussianNoise,
+      BicubicReduction or Blur, and its arguments); data sets then provide only ground truth.
+    - val: x8 averages over the 8 flips and transposes. val: tile restores in tiles of that side (in pixels of the
+      input) that overlap by val: tile_overlap (default TILE_OVERLAP); the CPU assembles them. An error names the image
+      that the network rejects.
+    - EMA copies batch statistics as well as averaging parameters.
+    - train: separate_draws separates the random numbers of the network (initialisation, dropout) from those of the
+      data, which are then the same for every network with the same manual_seed.
+    - logger: journal writes losses, metrics and training time to a file beside the log (see Journal).
+    - A loss that is not finite stops the training.
     """
 
     def __init__(self, opt: dict):
         self.degradation = build_degradation(opt["degradation"], opt.get("scale")) if "degradation" in opt else None
         self.scale = opt.get("scale") or 1
+        self.window = opt["network_g"].get("window_size", 1)
         self.kernel: Tensor | None = None
-        self.path = ""  # of the input, for errors
+        self.path = ""  # of the input, for error messages
         self.separate_draws = opt["is_train"] and opt["train"].get("separate_draws", False)
         with self._apart():
             super().__init__(opt)
-        self.conditioned = takes_kernel(self.get_bare_model(self.net_g))
         self.journal: Journal | None = None
         if self.is_train and opt["rank"] == 0 and opt["logger"].get("journal"):
             self.journal = Journal(Path(opt["path"]["experiments_root"], JOURNAL), opt["logger"]["print_freq"])
@@ -71,12 +73,12 @@ class RestorationModel(SRModel):
         self._check_losses(current_iter)
 
     def _apart(self) -> torch.random.fork_rng:
-        """A context after which torch's generators are as they were before, with separate_draws."""
+        """A context that restores the state of torch's generators at its end, if separate_draws is set."""
         devices = [torch.cuda.current_device()] if self.separate_draws and torch.cuda.is_available() else []
         return torch.random.fork_rng(devices, enabled=self.separate_draws)
 
     def _seed(self, iteration: int) -> None:
-        """Set torch's generators to what belongs to an iteration, with separate_draws."""
+        """Seed torch's generators for an iteration, if separate_draws is set."""
         if self.separate_draws:
             torch.manual_seed(((self.opt["manual_seed"] + self.opt["rank"]) << 32) + iteration)
 
@@ -90,7 +92,7 @@ class RestorationModel(SRModel):
 
     def resume_training(self, resume_state: dict) -> None:
         super().resume_training(resume_state)
-        self._seed(resume_state["iter"])  # else the data would draw again what they drew at the start
+        self._seed(resume_state["iter"])  # else the data would repeat the random numbers of the start
         if self.journal:
             self.journal.resume(resume_state["iter"])
 
@@ -105,7 +107,7 @@ class RestorationModel(SRModel):
             self.journal.saved()
 
     def losses(self) -> dict[str, Tensor]:
-        """Each loss that the options ask for, by the name it has in the log."""
+        """The losses of the options, by their names in the log."""
         losses = {}
         if self.cri_pix:
             losses["l_pix"] = self.cri_pix(self.output, self.gt)
@@ -120,15 +122,15 @@ class RestorationModel(SRModel):
         network.eval()
         try:
             self.output = self.evaluate(network)
-        except ValueError as error:  # an image too small for the padding, a kernel of another size, ...
+        except ValueError as error:  # an image too small for the network's padding, a kernel of another size, ...
             raise UserError(f"{self.path}: {error}") from error
         if self.is_train and network is self.net_g:
             network.train()
 
     def evaluate(self, network: torch.nn.Module) -> Tensor:
-        """The restoration of lq, in tiles and averaged over flips where val asks for it."""
+        """The restoration of lq, in tiles and averaged over flips if val says so."""
         val = self.opt.get("val") or {}
-        kernel = self.kernel if self.conditioned else None
+        kernel = self.kernel if takes_kernel(network) else None
 
         def run(lq: Tensor, kernel: Tensor | None = None) -> Tensor:
             if not val.get("tile"):
@@ -141,7 +143,7 @@ class RestorationModel(SRModel):
         return restore_x8(run, self.lq, kernel) if val.get("x8") else run(self.lq, kernel)
 
     def restore(self, network: torch.nn.Module, lq: Tensor, kernel: Tensor | None) -> Tensor:
-        return restore(network, self.conditioned, lq, kernel, self.scale)
+        return call_network(network, lq, kernel, self.scale, self.window)
 
     def model_ema(self, decay: float = 0.999) -> None:
         super().model_ema(decay)

@@ -1,19 +1,20 @@
 """One protocol measured, image by image, through the data set and model that training uses."""
 
 import hashlib
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from basicsr.data import build_dataset
-from basicsr.models import build_model
-
 from .. import __version__
-from ..evaluation.measure import Row, measure
+from ..compat import load_basicsr
+from ..evaluation.measure import Row, measure, quietly, validation_set
 from .places import Places
 from .protocols import Protocol
+
+load_basicsr()
+
+from basicsr.models import build_model  # noqa: E402 (BasicSR can be imported from here on)
 
 
 class Evaluation:
@@ -33,7 +34,6 @@ class Evaluation:
     """
 
     def __init__(self, protocol: Protocol, places: Places, val: dict):
-        logging.getLogger("basicsr").setLevel(logging.WARNING)
         self.protocol = protocol
         weights, images = places.checkpoint(protocol), places.images(protocol)
         self.settings = {"version": __version__, "weights": digest(weights), "val": val}
@@ -42,7 +42,6 @@ class Evaluation:
             psf = places.psf(protocol)
             self.settings["psf"] = digest(psf)
             dataset["psf"] = str(psf)
-        self.dataset = build_dataset({**dataset, "name": protocol.name, "phase": "val"})
         self.opt = {
             "name": protocol.name,
             "model_type": "RestorationModel",
@@ -54,13 +53,14 @@ class Evaluation:
             "path": {"pretrain_network_g": str(weights), "param_key_g": None},
             "val": val,
         }
+        self.dataset = validation_set({**dataset, "name": protocol.name}, self.opt)
         self.images = [Path(path) for path in self.dataset.paths]
 
     def measure(self, indices: list[int]) -> Iterator[Row]:
         """The rows of those images, each when it is done."""
         if not indices:
             return
-        model = build_model(self.opt)
+        model = quietly(build_model, self.opt)
         for index in indices:
             sample = torch.utils.data.default_collate([self.dataset[index]])
             yield measure(model, sample, self.protocol.metrics, self.protocol.scale)

@@ -1,0 +1,209 @@
+"""The networks: published weights, golden outputs, options, gradients, and errors."""
+
+import pytest
+import torch
+from torch import nn
+
+from converse_basicsr import Converse2D
+from converse_basicsr.networks import ConverseDnCNN, ConverseNet, ConverseSRResNet, ConverseUSRNet
+
+PUBLISHED = {
+    "converse_dncnn": (ConverseDnCNN, 796_353),
+    "converse_srresnet": (ConverseSRResNet, 699_072),
+    "converse_usrnet": (ConverseUSRNet, 307_987),
+    "conversenet": (ConverseNet, 243_267),
+}
+NETWORKS = [network for network, _ in PUBLISHED.values()]
+TINY = {"num_feat": 4, "num_block": 2}
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("network", "count"), PUBLISHED.values())
+def test_defaults_are_the_published_size(network, count):
+    assert parameters(network()) == count
+
+
+@pytest.mark.parametrize("file", [*PUBLISHED, "converse_usrnet_x2"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_published_weights_reproduce_the_golden_output(assets, golden, file, dtype):
+    weights = file.removesuffix("_x2")
+    network = PUBLISHED[weights][0]().to(dtype).eval()
+    state_dict = torch.load(assets / "weights" / f"{weights}.pth", weights_only=True)
+    network.load_state_dict(state_dict, strict=True)
+    tensors = golden(file)
+    inputs = [tensors["x"].to(dtype)]
+    if "kernel" in tensors:
+        inputs += [tensors["kernel"].to(dtype), int(tensors["scale"])]
+    with torch.no_grad():
+        difference = (network(*inputs).double() - tensors["y"]).abs().max().item()
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-6 if "usrnet" in file else 1e-9
+    assert difference <= tolerance
+
+
+@pytest.mark.parametrize("file", PUBLISHED)
+def test_state_dict_keys_and_shapes(assets, file):
+    listed, current = {}, None
+    for line in (assets / "golden/state_dict_keys.txt").read_text().splitlines():
+        if line.startswith("##"):
+            current = listed.setdefault(line.split("weights/")[1].split(".pth")[0], {})
+        elif line.strip():
+            key, shape = line.split("\t")
+            current[key] = shape
+    network = PUBLISHED[file][0]()
+    assert {key: str(tuple(value.shape)) for key, value in network.state_dict().items()} == listed[file]
+
+
+def run_network(network_class, **options):
+    torch.manual_seed(0)
+    network = network_class(**{**TINY, **options}).double()
+    with torch.no_grad():  # away from starts that would hide what is behind them: zeros, psfs of sum 1
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.2)
+    generator = torch.Generator().manual_seed(1)
+    channels = options.get("num_in_ch", 1 if network_class is ConverseDnCNN else 3)
+    inputs = [torch.rand(1, channels, 11, 9, generator=generator, dtype=torch.float64)]
+    if network_class is ConverseUSRNet:
+        size = options.get("psf_size", 7)
+        kernel = torch.rand(1, 1, size, size, generator=generator, dtype=torch.float64)
+        inputs += [kernel / kernel.sum(), 2]
+    return network(*inputs)
+
+
+@pytest.mark.parametrize("network_class", NETWORKS)
+def test_channels_last_changes_nothing(network_class):
+    torch.manual_seed(0)
+    network = network_class(**TINY).double()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.2) if not parameter.any() else None
+    x = torch.rand(2, 1 if network_class is ConverseDnCNN else 3, 9, 8).double()
+    kernel = [torch.full((2, 1, 7, 7), 1 / 49).double(), 2] if network_class is ConverseUSRNet else []
+    results = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        leaf = x.clone(memory_format=memory_format).requires_grad_()
+        y = network.to(memory_format=memory_format)(leaf, *kernel)
+        results.append([y, *torch.autograd.grad(y.sin().sum(), [leaf, *network.parameters()])])
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+BLOCK_OPTIONS = [
+    {"num_feat": 6},
+    {"num_block": 3},
+    {"kernel_size": 4},
+    {"padding": 1},
+    {"padding_mode": "reflect"},
+    {"eps": 0.5},
+    {"prior": "zero"},
+    {"psf_init": "uniform"},
+    {"psf_init": "gaussian"},
+    {"fast_size": True},
+    {"spatial_op": "conv"},
+    {"spatial_op": "conv_transpose"},
+]
+OWN_OPTIONS = {
+    ConverseDnCNN: [{"num_in_ch": 3}, {"num_out_ch": 3}],
+    ConverseSRResNet: [
+        {"num_in_ch": 1},
+        {"num_in_ch": 1, "num_out_ch": 1},
+        {"upscale": 2},
+        {"upscale": 3},
+        {"upscale": 8},
+        {"up_eps": 0.5},
+        {"prior": "bilinear"},
+    ],
+    ConverseNet: [{"num_in_ch": 1}, {"num_out_ch": 1}, {"num_iterations": 2}],
+    ConverseUSRNet: [
+        {"num_in_ch": 1},
+        {"num_out_ch": 1},
+        {"num_iterations": 2},
+        {"psf_size": 5},
+        {"num_embed": 8},
+        {"data_eps": 0.5},
+        {"prior": "bicubic"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("network_class", "changed"),
+    [(network, option) for network in NETWORKS for option in BLOCK_OPTIONS + OWN_OPTIONS[network]],
+    ids=lambda value: value.__name__ if isinstance(value, type) else str(value),
+)
+def test_every_option_changes_the_network(network_class, changed):
+    before, after = run_network(network_class), run_network(network_class, **changed)
+    assert torch.isfinite(after).all()
+    assert before.shape != after.shape or (before - after).abs().max() > 1e-7
+
+
+@pytest.mark.parametrize("network_class", NETWORKS)
+@pytest.mark.parametrize("spatial_op", ["conv", "conv_transpose"])
+def test_baselines_have_the_same_size_and_no_converse2d(network_class, spatial_op):
+    baseline = network_class(spatial_op=spatial_op)
+    assert parameters(baseline) == parameters(network_class())
+    assert not any(isinstance(module, Converse2D) for module in baseline.modules())
+
+
+@pytest.mark.parametrize("upscale", [2, 3, 4, 8])
+@pytest.mark.parametrize("spatial_op", ["converse", "conv", "conv_transpose"])
+def test_srresnet_upscales_and_starts_as_its_bilinear_skip(upscale, spatial_op):
+    network = ConverseSRResNet(**TINY, upscale=upscale, spatial_op=spatial_op)
+    x = torch.rand(2, 3, 7, 6)
+    expected = nn.functional.interpolate(x, scale_factor=upscale, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(network(x), expected)
+
+
+@pytest.mark.parametrize("network_class", NETWORKS)
+def test_every_parameter_is_trained(network_class):
+    torch.manual_seed(0)
+    network = network_class(**TINY)
+    with torch.no_grad():
+        for parameter in network.parameters():  # a psf of sum 1 makes x0 the solution, whatever lam
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    inputs = [torch.rand(2, 1 if network_class is ConverseDnCNN else 3, 8, 9)]
+    if network_class is ConverseUSRNet:
+        inputs += [torch.full((2, 1, 7, 7), 1 / 49)]
+    network(*inputs).square().mean().backward()
+    still = [key for key, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    assert still == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"upscale": 5}, "upscale must be one of 2, 3, 4, 8, got 5"),
+        ({"spatial_op": "deconv"}, "spatial_op must be one of converse, conv, conv_transpose, got 'deconv'"),
+        ({"spatial_op": "conv_transpose", "kernel_size": 4}, "conv_transpose with scale 1 needs an odd kernel_size"),
+        ({"num_in_ch": 4}, r"the skip needs num_in_ch 1 or num_out_ch \(3\), got 4"),
+    ],
+)
+def test_srresnet_errors_name_the_value(options, message):
+    with pytest.raises(ValueError, match=message):
+        ConverseSRResNet(**options)
+
+
+def test_usrnet_names_a_kernel_that_does_not_fit():
+    network = ConverseUSRNet(**TINY)
+    with pytest.raises(ValueError, match=r"kernel must be \(2, 1, 7, 7\) for .* got \(2, 1, 5, 5\)"):
+        network(torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 5, 5))
+
+
+@pytest.mark.parametrize("spatial_op", ["converse", "conv", "conv_transpose"])
+@pytest.mark.parametrize(
+    ("network_class", "channels"), [(ConverseDnCNN, 1), (ConverseDnCNN, 3), (ConverseNet, 3), (ConverseUSRNet, 3)]
+)
+def test_an_untrained_network_gives_nearly_its_input(network_class, channels, spatial_op):
+    torch.manual_seed(0)
+    options = {"num_in_ch": channels, "num_out_ch": channels, "num_feat": 64, "num_block": 2, "spatial_op": spatial_op}
+    network = network_class(**options)
+    x = torch.rand(2, channels, 24, 24)
+    y = network(x, torch.full((2, 1, 7, 7), 1 / 49)) if network_class is ConverseUSRNet else network(x)
+    assert (y - x).abs().mean() < 0.3 * x.std()
+    assert not torch.equal(y, x)
+
+
+def test_channels_that_cannot_be_undone_are_left_as_they_are():
+    x = torch.rand(1, 1, 12, 12)
+    assert ConverseNet(num_in_ch=1, num_feat=4, num_block=1)(x).shape[1] == 3
