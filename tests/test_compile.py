@@ -36,6 +36,15 @@ def test_layer(batch, kernel_size, scale):
         torch.testing.assert_close(compiled(torch.ones(batch, 2, 9, 8)), layer(torch.ones(batch, 2, 9, 8)))
 
 
+@pytest.mark.parametrize(("kernel_size", "scale"), [(5, 1), (2, 2), (3, 3), (5, 2)])
+def test_layer_with_dynamic_shapes(kernel_size, scale):
+    torch.manual_seed(0)
+    layer = Converse2D(2, 2, kernel_size, scale, padding=2, padding_mode="replicate", eps=1e-2)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True, dynamic=True)
+    for shape in ((4, 2, 9, 8), (2, 2, 12, 11)):
+        compare(layer, compiled, torch.randn(shape), parameters=tuple(layer.parameters()))
+
+
 def test_function_with_a_psf_per_sample_and_another_prior():
     psf = torch.rand(2, 3, 5, 5)
 

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from converse_basicsr import ConverseBlock
+from converse_basicsr.layers.pointwise import PointwiseConv2d
 from converse_basicsr.layers.residual_branch import add_branch
 
 
@@ -92,6 +93,38 @@ def test_a_convolution_of_another_class_is_called():
     x = draw(2, 3, 5, 4)
     middle = x + block.conv1(x)
     torch.testing.assert_close(block(x), middle + block.conv2(middle))
+
+
+def test_in_place_modules_and_convolutions_without_bias():
+    block = build()
+    block.conv2[2] = nn.ReLU(inplace=True)
+    block.conv1[1] = PointwiseConv2d(3, 6, bias=False).double()
+    block.conv1[-1] = PointwiseConv2d(6, 3, bias=False).double()
+    x = draw(2, 3, 5, 4).requires_grad_()
+    grads = (torch.autograd.grad(f(x).sin().sum(), x)[0] for f in (block, lambda x: module_by_module(block, x)))
+    torch.testing.assert_close(*grads)
+
+
+def test_a_replaced_forward_is_called():
+    block = build()
+    block.conv2[-1].forward = lambda x: torch.zeros_like(x[:, :3])
+    x = draw(2, 3, 5, 4)
+    torch.testing.assert_close(block(x), x + build().conv1(x))
+
+
+def test_global_hooks_see_every_module():
+    block, seen = build(), []
+    handle = nn.modules.module.register_module_forward_hook(lambda module, *_: seen.append(module))
+    block(draw(2, 3, 5, 4))
+    handle.remove()
+    assert {id(module) for module in block.modules()} == {id(module) for module in seen}
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 5, 4), (3, 5, 4)])
+@pytest.mark.parametrize("learning", [True, False])
+def test_another_shape_is_refused(shape, learning):
+    with torch.set_grad_enabled(learning), pytest.raises(ValueError, match=r"x must be \(N, 3, H, W\), got \("):
+        build()(draw(*shape))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

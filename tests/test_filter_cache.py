@@ -1,4 +1,4 @@
-"""The filters kept in evaluation: used again when they may be, and never stale."""
+"""The filters cached in evaluation: reused when possible, and never stale."""
 
 import copy
 import io
@@ -143,7 +143,7 @@ def test_a_change_of_settings_is_seen(name, value):
 
 
 @torch.no_grad()
-def test_training_forgets_and_large_filters_are_not_kept(monkeypatch):
+def test_training_clears_the_cache_and_large_filters_are_not_cached(monkeypatch):
     layer = make_layer()
     layer(Y)
     assert layer.filter_cache._entry is not None
@@ -155,7 +155,7 @@ def test_training_forgets_and_large_filters_are_not_kept(monkeypatch):
     assert layer.filter_cache._entry is None
 
 
-def test_nothing_is_kept_while_learning(builds):
+def test_nothing_is_cached_while_learning(builds):
     layer = make_layer()
     for _ in range(2):
         layer(Y).sum().backward()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.autograd.forward_ad as forward_ad
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from converse_basicsr import Converse2D, ConverseBlock, converse2d, converse2d_reference
@@ -52,6 +53,14 @@ def test_per_sample_gradients_of_a_block(padding_mode):
         expected = torch.autograd.grad(loss(parameters, x[i]), list(parameters.values()))
         for name, other in zip(parameters, expected, strict=True):
             torch.testing.assert_close(found[name][i], other)
+
+
+def test_forward_mode_derivatives_outside_torch_func():
+    y, psf, lam = problem(2, 5, 1)
+    tangent = torch.randn_like(y)
+    with forward_ad.dual_level():
+        found = forward_ad.unpack_dual(converse2d(forward_ad.make_dual(y, tangent), psf, lam, x0="zero")).tangent
+    torch.testing.assert_close(found, converse2d(tangent, psf, lam, x0="zero"))  # linear in y
 
 
 def test_jvp_of_a_layer_matches_finite_differences():
@@ -106,6 +115,24 @@ def test_a_trace_gives_the_same(batch, kernel_size, scale):
         torch.testing.assert_close(traced(other), layer(other))
         traced.weight.mul_(0.9)
         torch.testing.assert_close(traced(other), layer(other))
+
+
+def test_an_empty_batch_with_a_prior_tensor():
+    x0 = torch.randn(0, 2, 6, 7, requires_grad=True)
+    Converse2D(2, 2, 5)(torch.randn(0, 2, 6, 7), x0).sum().backward()
+    assert x0.grad.shape == x0.shape
+
+
+@pytest.mark.parametrize(("kernel_size", "scale", "other"), [(5, 1, 6), (2, 2, 7), (3, 3, 7), (5, 2, 6)])
+def test_export_with_dynamic_shapes(kernel_size, scale, other):
+    """FFT paths pair samples, so a program exported for an even batch serves even batches."""
+    layer = Converse2D(2, 2, kernel_size, scale, padding=3, padding_mode="replicate").double().eval()
+    auto = torch.export.Dim.AUTO
+    program = torch.export.export(
+        layer, (torch.randn(4, 2, 9, 8, dtype=torch.float64),), dynamic_shapes={"y": {0: auto, 2: auto, 3: auto}}
+    )
+    y = torch.randn(other, 2, 11, 13, dtype=torch.float64)
+    torch.testing.assert_close(program.module()(y), layer(y))
 
 
 def test_an_empty_batch_passes_a_block():

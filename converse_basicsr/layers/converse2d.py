@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ..ops import FilterCache, converse2d
 from ..ops.padding import check_padding
-from ..ops.prior import check_prior
+from ..ops.prior import check_prior, regularisation
 
 PSF_INITS = ("softmax", "uniform", "gaussian")
 
@@ -102,7 +102,7 @@ class Converse2D(nn.Module):
     @property
     def lam(self) -> Tensor:
         """The weight of the prior, (1, C, 1, 1)."""
-        return torch.sigmoid(self.bias - 9.0) + self.eps
+        return regularisation(self.bias, self.eps)
 
     def forward(self, y: Tensor, x0: Tensor | None = None) -> Tensor:
         """Solve for x.
@@ -114,7 +114,7 @@ class Converse2D(nn.Module):
         Returns:
             (N, C, s*h, s*w).
         """
-        if y.dim() != 4 or y.shape[1] != self.in_channels:  # the function would broadcast a single psf
+        if y.dim() != 4 or y.shape[1] != self.in_channels:  # converse2d would accept any C if the psf has one channel
             raise ValueError(f"y must be (N, {self.in_channels}, h, w), got {tuple(y.shape)}")
         return converse2d(
             y,

@@ -25,6 +25,8 @@ class LayerNorm2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_feat))
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 4 or x.shape[1] != self.weight.shape[0]:
+            raise ValueError(f"x must be (N, {self.weight.shape[0]}, H, W), got {tuple(x.shape)}")
         x = normalise_channels(x, self.eps)
         return torch.addcmul(self.bias.view(1, -1, 1, 1), x, self.weight.view(1, -1, 1, 1))
 

@@ -10,7 +10,7 @@ from ..layers.pointwise import PointwiseConv2d
 from ..layers.spatial import build_spatial_op
 from .upscaling import STAGES, check_upscaling
 
-UP_PADDING = 2  # has an effect only for upsampling factors above 2
+UP_PADDING = 2  # the published value; no effect at factor 2 with the prior nearest or zero
 
 
 class ConverseSRResNet(nn.Module):

@@ -12,7 +12,7 @@ from ..layers.pointwise import PointwiseConv2d
 from ..layers.spatial import check_spatial_op
 from ..ops import converse2d
 from ..ops.blur import depthwise
-from ..ops.prior import prior_image
+from ..ops.prior import prior_image, regularisation
 from .denoiser import Denoiser
 from .initialisation import invert_pointwise
 
@@ -64,7 +64,7 @@ class DataStep(nn.Module):
     @property
     def lam(self) -> Tensor:
         """The weight of the prior, (1, C, 1, 1)."""
-        return torch.sigmoid(self.alpha - 9.0) + self.eps
+        return regularisation(self.alpha, self.eps)
 
     def forward(self, y: Tensor, psf: Tensor, scale: int) -> Tensor:
         if self.spatial_op == "converse":

@@ -16,8 +16,9 @@ def adjoint_bank(psf: Tensor, size: tuple[int, int], scale: int, columns: int, p
     neither aliases nor the Nyquist column need any care. With scale 1 the bank is conj(otf).
 
     The transpose correlates with the psf, so the tap at offset q from the centre lands at -q on the fine
-    grid: in component i = -q mod s, at coarse position u = floor(-q / s). A psf has few taps, hence two
-    thin matrix products are the cheapest DFT.
+    grid: in component i = -q mod s, at coarse position u = floor(-q / s). For s = 2, the tap right of the
+    centre (q = 1) lands in component 1 of the coarse sample to the left (u = -1). A psf has few taps, hence
+    two thin matrix products are the cheapest DFT.
 
     Args:
         psf: (..., kh, kw), float32 or float64, centre at tap (kh//2, kw//2).
@@ -35,6 +36,11 @@ def adjoint_bank(psf: Tensor, size: tuple[int, int], scale: int, columns: int, p
     spectra = rows @ (psf.to(rows.dtype) @ cols.mT)
     spectra = spectra.unflatten(-1, (scale, -1)).unflatten(-3, (scale, -1))  # (..., s, h, s, columns)
     return spectra.transpose(-3, -2).flatten(-4, -3)
+
+
+def squared_modulus(bank: Tensor) -> Tensor:
+    """|B|^2, real."""
+    return bank.real.square() + bank.imag.square()
 
 
 def thin_dft(taps: int, extent: int, frequencies: int, scale: int, like: Tensor, plain: bool) -> Tensor:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .blur import blur_decimate, depthwise
+from .padding import Margins, pad
 from .prior import Prior, prior_image
 
 
@@ -17,30 +18,40 @@ def fits_block(psf: Tensor, scale: int) -> bool:
 
 
 def stays_in_block(psf: Tensor, scale: int) -> bool:
-    """Whether, in addition, no tap leaves its s x s block: then neither torus nor padding changes the result."""
+    """Whether, in addition, no tap leaves its s x s block."""
     return fits_block(psf, scale) and max(psf.shape[-2:]) <= 2
 
 
-def solve_blockwise(y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Prior) -> Tensor:
-    """The solution on the torus of y, for a psf that fits_block; arguments of converse2d."""
-    inverse = _inverse_gain(psf, lam)
+def solve_blockwise(
+    y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Prior, margins: Margins, mode: str, plain: bool
+) -> Tensor:
+    """The solution for a psf that fits_block; arguments as in converse2d, plain as in transforms.Torus."""
+    if isinstance(x0, str) and x0 in ("nearest", "zero") and stays_in_block(psf, scale):
+        return _solve_pointwise(y, psf, lam, scale, x0)
+    fine = margins.scaled(scale)
+    x0 = pad(x0, fine, mode, plain) if isinstance(x0, Tensor) else x0
+    return fine.crop(_solve_on_torus(pad(y, margins, mode, plain), psf, lam, scale, x0))
+
+
+def _solve_on_torus(y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Prior) -> Tensor:
+    inverse = 1 / _gain(psf, lam)
     nearest = isinstance(x0, str) and x0 == "nearest"
     x0 = prior_image(y, scale, x0)
     reduced = _reduce_nearest(y, psf) if nearest else blur_decimate(x0, psf, scale)
     return x0 + _spread((y - reduced) * inverse, psf, scale)
 
 
-def solve_pointwise(y: Tensor, psf: Tensor, lam: Tensor, scale: int, prior: str) -> Tensor:
-    """The solution for a psf that stays_in_block and the prior 'nearest' or 'zero': each sample makes one block."""
-    weight = _as_block(psf, scale) * _inverse_gain(psf, lam)
+def _solve_pointwise(y: Tensor, psf: Tensor, lam: Tensor, scale: int, prior: str) -> Tensor:
+    """Each sample makes one block of the result, so neither torus nor padding changes it."""
+    weight = _as_block(psf, scale) / _gain(psf, lam)
     if prior == "nearest":
         weight = 1 + weight * (1 - psf.sum((-2, -1), keepdim=True))
     return _blocks(y, weight)
 
 
-def _inverse_gain(psf: Tensor, lam: Tensor) -> Tensor:
-    """1 / (|psf|^2 + lam), (N or 1, C or 1, 1, 1)."""
-    return 1 / (psf.square().sum((-2, -1), keepdim=True) + lam)
+def _gain(psf: Tensor, lam: Tensor) -> Tensor:
+    """A A' + lam = |psf|^2 + lam, (N or 1, C or 1, 1, 1)."""
+    return psf.square().sum((-2, -1), keepdim=True) + lam
 
 
 def _as_block(psf: Tensor, scale: int) -> Tensor:

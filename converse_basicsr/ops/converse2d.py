@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .adjoint import adjoint_bank
-from .blockwise import fits_block, solve_blockwise, solve_pointwise, stays_in_block
+from .adjoint import adjoint_bank, squared_modulus
+from .blockwise import fits_block, solve_blockwise
 from .cache import FilterCache
 from .dispatch import needs_plain_operations, without_autocast
 from .filtering import filter_signal
@@ -48,7 +48,8 @@ def converse2d(
         fast_size: pad a few samples more at the bottom and right, up to a fast FFT size (no prime factor above 7).
             That is the exact solution on a larger torus. No effect where kh, kw <= s (no FFT), or on a side too
             short for 'circular' or 'reflect' to fill the larger margin.
-        cache: keeps the filter of an evaluation for the next input of the same size.
+        cache: reuses the filter for the next input of the same size, on a CPU, while psf and lam need no gradient.
+            Without effect for priors that are not made into the filter (a tensor, or interpolation at scale > 1).
 
     Returns:
         x: (N, C, s*h, s*w), y's dtype.
@@ -64,38 +65,28 @@ def converse2d(
     dtype = _compute_dtype(y, psf, lam, x0)
     lam = lam.to(dtype) if isinstance(lam, Tensor) else torch.full((1, 1, 1, 1), lam, dtype=dtype, device=y.device)
     x0 = x0.to(dtype) if isinstance(x0, Tensor) else x0
-    if len(y) == 0:  # FFT libraries refuse an empty batch
-        return prior_image(y, scale, "nearest") + 0 * (psf.sum() + lam.sum()).to(y.dtype)
-    size = int(y.shape[-2]), int(y.shape[-1])  # torch.jit.trace has tensors there
-    margins = choose_margins(size, padding, padding_mode, fast_size and not fits_block(psf, scale))
-    torus = Torus(margins.around(size), _can_pack(y, psf, lam), needs_plain_operations(y, psf, lam))
     with without_autocast(y):
-        return _solve(y.to(dtype), psf.to(dtype), lam, scale, x0, margins, padding_mode, torus, cache).to(y.dtype)
+        return _solve(y.to(dtype), psf.to(dtype), lam, scale, x0, padding, padding_mode, fast_size, cache).to(y.dtype)
 
 
-def _solve(
-    y: Tensor,
-    psf: Tensor,
-    lam: Tensor,
-    scale: int,
-    x0: Prior,
-    margins: Margins,
-    mode: str,
-    torus: Torus,
-    cache: FilterCache | None,
-) -> Tensor:
-    """Choose the path; docs/operator.md has a diagram."""
-    prior = x0 if isinstance(x0, str) else "tensor"
-    if prior in FILTER_PRIORS and stays_in_block(psf, scale):
-        return solve_pointwise(y, psf, lam, scale, prior)
-    if not fits_block(psf, scale) and (prior in FILTER_PRIORS or (scale == 1 and prior != "tensor")):
-        prior = "zero" if prior == "zero" else "nearest"  # at scale 1, interpolation returns y itself
+def _solve(y, psf, lam, scale, x0, padding, mode, fast_size, cache) -> Tensor:
+    """Choose the path (docs/operator.md has a diagram)."""
+    if y.shape[0] == 0:  # FFT libraries refuse an empty batch
+        x = prior_image(y, scale, "nearest") + 0 * (psf.sum() + lam.sum())
+        return x + x0 if isinstance(x0, Tensor) else x
+    plain = needs_plain_operations(*(x for x in (y, psf, lam, x0) if isinstance(x, Tensor)))
+    if fits_block(psf, scale):
+        return solve_blockwise(y, psf, lam, scale, x0, Margins(*[padding] * 4), mode, plain)
+    size = tuple(map(int, y.shape[-2:])) if torch.jit.is_tracing() else tuple(y.shape[-2:])  # a trace has tensors there
+    margins = choose_margins(size, padding, mode, fast_size)
+    torus = Torus(margins.around(size), _can_pack(y, psf, lam), plain)
+    if isinstance(x0, str) and (x0 in FILTER_PRIORS or scale == 1):
+        prior = "zero" if x0 == "zero" else "nearest"  # at scale 1, every interpolation returns y itself
         filters = _filters(psf, lam, torus, scale, prior, cache)
         return _join_phases(filter_signal(y, filters, torus, margins, mode), scale)
     fine = margins.scaled(scale)
-    y, x0 = pad(y, margins, mode), pad(x0, fine, mode) if isinstance(x0, Tensor) else x0
-    if fits_block(psf, scale):
-        return fine.crop(solve_blockwise(y, psf, lam, scale, x0))
+    x0 = pad(x0, fine, mode, plain) if isinstance(x0, Tensor) else x0
+    y = pad(y, margins, mode, plain)
     return fine.crop(_solve_spectral(y, psf, lam, scale, prior_image(y, scale, x0), torus))
 
 
@@ -111,7 +102,7 @@ def _filters(psf: Tensor, lam: Tensor, torus: Torus, scale: int, prior: str, cac
 def _solve_spectral(y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Tensor, torus: Torus) -> Tensor:
     """x0 + A' (A A' + lam)^-1 (y - A x0) in spectra, for any x0; y and x0 are padded already."""
     bank = adjoint_bank(psf, torus.size, scale, torus.columns, torus.plain)  # (N or 1, C or 1, s*s, h, columns)
-    gain = (bank.real.square() + bank.imag.square()).sum(-3, keepdim=True)  # spectrum of A A'
+    gain = squared_modulus(bank).sum(-3, keepdim=True)  # spectrum of A A'
     inverse = torus.as_half(torch.complex(1 / (gain + lam.unsqueeze(-3)), torch.zeros_like(gain)))
     bank = torus.as_half(bank)
     x0_f = torus.analyse(_split_phases(x0, scale))
@@ -132,7 +123,7 @@ def _join_phases(x: Tensor, scale: int) -> Tensor:
 
 def _can_pack(y: Tensor, psf: Tensor, lam: Tensor) -> bool:
     """Whether pairs of samples can share a transform: an even batch, and one filter for all samples."""
-    return len(y) % 2 == 0 and len(psf) == 1 and len(lam) == 1
+    return y.shape[0] % 2 == 0 and psf.shape[0] == 1 and lam.shape[0] == 1
 
 
 def _compute_dtype(y: Tensor, *others: Tensor | float | str) -> torch.dtype:
@@ -149,13 +140,18 @@ def _check(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0: Prior) -
     if not isinstance(scale, int) or scale < 1:
         raise ValueError(f"scale must be an integer >= 1, got {scale!r}")
     n, c, h, w = y.shape
-    if psf.dim() != 4 or psf.shape[0] not in (1, n) or psf.shape[1] not in (1, c):
+    if psf.dim() != 4 or not _broadcasts(psf, n, c):
         raise ValueError(f"psf must be (1 or {n}, 1 or {c}, kh, kw) for y {tuple(y.shape)}, got {tuple(psf.shape)}")
     if not isinstance(lam, Tensor):
         if not lam > 0:
             raise ValueError(f"lam must be > 0, got {lam!r}")
-    elif lam.dim() != 4 or lam.shape[0] not in (1, n) or lam.shape[1] not in (1, c) or lam.shape[2:] != (1, 1):
+    elif lam.dim() != 4 or not _broadcasts(lam, n, c) or lam.shape[2:] != (1, 1):
         raise ValueError(f"lam must be a number or (1 or {n}, 1 or {c}, 1, 1), got {tuple(lam.shape)}")
     check_prior(x0)
     if isinstance(x0, Tensor) and x0.shape != (n, c, h * scale, w * scale):
         raise ValueError(f"x0 must be {(n, c, h * scale, w * scale)}, got {tuple(x0.shape)}")
+
+
+def _broadcasts(x: Tensor, n: int, c: int) -> bool:
+    """Whether x is (N or 1, C or 1, ...). No `in (1, n)`: torch.compile evaluates that wrongly for a symbolic n."""
+    return (x.shape[0] == 1 or x.shape[0] == n) and (x.shape[1] == 1 or x.shape[1] == c)

@@ -1,4 +1,4 @@
-"""Which implementation a tensor takes: plain torch operations, autograd functions of our own, or Triton kernels."""
+"""How a tensor is computed: by plain torch operations, our autograd functions or Triton kernels; without autocast."""
 
 import importlib
 import os
@@ -17,13 +17,15 @@ MIN_CAPABILITY = (8, 0)  # of a CUDA device, for Triton
 def needs_plain_operations(*tensors: Tensor) -> bool:
     """Whether to use plain torch operations only, and to cache nothing.
 
-    True while a graph is recorded (torch.compile, torch.export, torch.jit.trace), inside torch.func transforms (grad,
-    vmap, jvp), which cannot see into our autograd functions, and for tensor subclasses such as fake tensors.
+    Our autograd functions do not support any of these: recording a graph (torch.compile, torch.export,
+    torch.jit.trace), torch.func transforms (grad, vmap, jvp, ...), forward-mode derivatives, and tensor subclasses such
+    as fake tensors.
     """
     return (
         torch.compiler.is_compiling()
         or torch.jit.is_tracing()
         or torch._C._are_functorch_transforms_active()
+        or torch.autograd.forward_ad._current_level >= 0
         or any(type(x) not in (Tensor, nn.Parameter) for x in tensors)
     )
 

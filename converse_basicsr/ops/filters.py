@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .adjoint import adjoint_bank, thin_dft
+from .adjoint import adjoint_bank, squared_modulus, thin_dft
 from .dispatch import triton_kernels, without_autocast
 from .transforms import Torus
 
@@ -33,7 +33,7 @@ def filter_bank(psf: Tensor, lam: Tensor, torus: Torus, scale: int, prior: str) 
     if scale == 1:
         return torus.as_half(inverse_filter(psf, lam, torus, prior).unsqueeze(-3))
     bank = adjoint_bank(psf, torus.size, scale, torus.columns, torus.plain)
-    gain = (bank.real.square() + bank.imag.square()).sum(-3, keepdim=True) + lam.unsqueeze(-3)
+    gain = squared_modulus(bank).sum(-3, keepdim=True) + lam.unsqueeze(-3)
     if prior == "nearest":
         filters = 1 / torus.cells + bank * ((1 - bank.sum(-3, keepdim=True).conj()) / (gain * torus.cells))
     else:
@@ -62,14 +62,17 @@ def inverse_filter(psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor
 def inverse_filter_plain(psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor:
     """inverse_filter in plain operations: for its second derivatives, for recorded graphs, and to test against."""
     bank = adjoint_bank(psf, torus.size, 1, torus.columns, torus.plain).squeeze(-3)
-    gain = bank.real.square() + bank.imag.square() + lam
+    gain = squared_modulus(bank) + lam
     numerator = bank + lam if prior == "nearest" else bank
     return numerator / (gain * torus.cells)
 
 
 class _InverseFilter(torch.autograd.Function):
-    """With B from H W times the psf, shift = H W lam or 0, floor = (H W)^2 lam and t = 1 / (|B|^2 + floor), nothing
-    remains to be scaled: G = (B + shift) t, and for a gradient g
+    """G includes the factor 1 / (H W) without an extra pass: B is the DFT of H W times the psf,
+
+        shift = H W lam (prior 'zero': 0),    floor = (H W)^2 lam,    t = 1 / (|B|^2 + floor),    G = (B + shift) t
+
+    and for a gradient g
 
         c = Re(conj(g) G) t,    grad_B = g t - 2 c B,    grad_shift = sum(Re(g) t),    grad_floor = -sum(c)
 
@@ -156,14 +159,14 @@ def _inverse_gain(real: Tensor, imag: Tensor, floor: Tensor) -> Tensor:
 def _real_dft_matrices(
     kh: int, kw: int, torus: Torus, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """thin_dft as real matrices: rows (2H, 2kh) and cols (2 columns, kw).
+    """thin_dft as real matrices: rows (2H, 2kh) and cols (2 columns, kw), which includes the factor H W.
 
-    In both, the real part of the result comes before the imaginary part. The two columns of a tap in rows are
-    neighbours. cols includes the factor H W.
+    The rows of both matrices: all real parts of the result, then all imaginary parts. The columns of the first: real
+    and imaginary part of each tap in turn.
     """
     with torch.inference_mode(False), torch.no_grad():  # autograd may need them later
         like = torch.empty(0, dtype=dtype, device=device)
-        rows = thin_dft(kh, torus.size[0], torus.size[0], 1, like, torus.plain)
-        cols = thin_dft(kw, torus.size[1], torus.columns, 1, like, torus.plain) * torus.cells
+        rows = thin_dft(kh, torus.size[0], torus.size[0], 1, like, plain=False)
+        cols = thin_dft(kw, torus.size[1], torus.columns, 1, like, plain=False) * torus.cells
         real, imag = torch.stack([rows.real, -rows.imag], -1), torch.stack([rows.imag, rows.real], -1)
         return torch.cat([real, imag]).flatten(1), torch.cat([cols.real, cols.imag])

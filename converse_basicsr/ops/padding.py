@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .dispatch import needs_plain_operations
 from .fft import fast_fft_size
 
 PADDING_MODES = ("circular", "reflect", "replicate", "constant")
@@ -70,13 +69,11 @@ def _fast_margin(side: int, padding: int, mode: str) -> int:
     return margin if margin <= limit else padding
 
 
-def pad(x: Tensor, margins: Margins, mode: str) -> Tensor:
-    """(N, C, h, w) -> (N, C, H, W), the margins filled by mode."""
+def pad(x: Tensor, margins: Margins, mode: str, plain: bool = False) -> Tensor:
+    """(N, C, h, w) -> (N, C, H, W), the margins filled by mode; plain as in transforms.Torus."""
     if not any(margins):
         return x
-    if mode == "replicate" and needs_plain_operations(x):
-        return _repeat_edges(x, margins)
-    return F.pad(x, margins, mode)
+    return _repeat_edges(x, margins) if plain and mode == "replicate" else F.pad(x, margins, mode)
 
 
 def _repeat_edges(x: Tensor, margins: Margins) -> Tensor:
@@ -92,7 +89,7 @@ def fill_border(x: Tensor, margins: Margins, mode: str) -> None:
     left, right, top, bottom = margins
     if any(margins) and mode != "constant":
         _fill(x[..., left : x.shape[-1] - right].mT, top, bottom, mode)
-        _fill(x, left, right, mode)  # whole rows as one long list: faster than image by image
+        _fill(x, left, right, mode)  # all rows of all images at once
 
 
 def fold_border(x: Tensor, margins: Margins, mode: str) -> None:

@@ -1,5 +1,6 @@
 """The prior x0, which the solution is regularised towards."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -8,6 +9,11 @@ from .dispatch import without_autocast
 PRIORS = ("nearest", "zero", "bilinear", "bicubic")
 
 Prior = Tensor | str
+
+
+def regularisation(bias: Tensor, eps: float) -> Tensor:
+    """lam = sigmoid(bias - 9) + eps, the weight of the prior (Huang et al., ICCV 2025)."""
+    return torch.sigmoid(bias - 9.0) + eps
 
 
 def check_prior(x0: Prior) -> None:

@@ -70,7 +70,7 @@ class Torus:
         return unpack(x, margins, self.packed)
 
     def as_half(self, spectrum: Tensor) -> Tensor:
-        """Convert a half spectrum of ordinary tensors: from here on its gradient counts the mirrored half too."""
+        """Mark a spectrum computed by ordinary operations as half: its gradient then counts the mirrored half too."""
         if self.packed or self.plain:
             return spectrum
         return _AsHalf.apply(spectrum, self)
@@ -121,7 +121,7 @@ def unpack(z: Tensor, margins: Margins, packed: bool, exchanged: bool = False) -
 
 
 def _analyse_plain(y: Tensor, torus: Torus, margins: Margins, mode: str) -> Tensor:
-    y = pad(y.flatten(1, -3), margins, mode).unflatten(1, y.shape[1:-2])
+    y = pad(y.flatten(1, -3), margins, mode, plain=True).unflatten(1, y.shape[1:-2])
     return torch.fft.fft2(torch.complex(*y.chunk(2))) if torus.packed else torch.fft.rfft2(y)
 
 
