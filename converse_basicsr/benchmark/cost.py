@@ -1,6 +1,7 @@
 """What a network costs: size, arithmetic, time and memory."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import asdict
 
 import torch
@@ -14,21 +15,18 @@ def measure_cost(network: nn.Module, inputs: tuple, scale: int, device: torch.de
     """Count and time evaluation and a training step (forward and backward, without an optimiser) on the same input.
 
     Args:
-        network: left as it is: a copy is measured.
+        network: not changed: a copy is measured.
         inputs: its positional arguments; the first is the image (N, C, h, w), others may be tensors or numbers.
         scale: the output is (N, C', scale*h, scale*w).
-        device: where it is timed. Arithmetic is counted on the CPU, the same for every device.
+        device: for timing. Arithmetic is counted on the CPU, so it is the same for every device.
 
     Returns:
         input: the shape of the first input.
-        parameters: how many numbers they hold, buffers apart.
+        parameters: number of values in parameters, without buffers.
         flops, flops_with_fft, activations: as in flops.py, for the whole batch.
-        latency_ms, training_step_ms: median, low and high quartile.
-        throughput_mpixel_s: millions of output pixels per second, of evaluation.
-        peak_memory_mib: evaluation, training: at most held at once, parameters and their gradients apart.
-
-    Raises:
-        UserError: mmengine is not installed.
+        latency_ms, training_step_ms: median, low and high quartile, and number of runs.
+        throughput_mpixel_s: millions of output pixels per second in evaluation.
+        peak_memory_mib: evaluation, training: peak of what is held, without parameters and their gradients.
     """
     device = torch.device(device)
     counts = count_flops(network, inputs)
@@ -41,16 +39,12 @@ def measure_cost(network: nn.Module, inputs: tuple, scale: int, device: torch.de
         "input": list(inputs[0].shape),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         **counts,
-        "latency_ms": _quartiles(evaluation),
+        "latency_ms": asdict(evaluation),
         "throughput_mpixel_s": batch * h * w * scale**2 / evaluation.median / 1e3,
-        "training_step_ms": _quartiles(training),
+        "training_step_ms": asdict(training),
         "peak_memory_mib": {"evaluation": evaluation_memory, "training": training_memory},
     }
 
 
-def _measure(run, device: torch.device) -> tuple[Timing, float]:
+def _measure(run: Callable[[], None], device: torch.device) -> tuple[Timing, float]:
     return time_together({"run": run}, device)["run"], peak_memory(run, device)
-
-
-def _quartiles(timing: Timing) -> dict[str, float]:
-    return {name: value for name, value in asdict(timing).items() if name != "runs"}
