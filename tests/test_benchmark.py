@@ -22,9 +22,10 @@ from tiny import options, write_images, write_options
 import converse_basicsr.archs
 import converse_basicsr.data
 import converse_basicsr.metrics  # noqa: F401 (register)
-from converse_basicsr.benchmark import environment, reporting, runner, training
+from converse_basicsr.benchmark import environment, runner, training
 from converse_basicsr.benchmark.converse import holds_converse
-from converse_basicsr.benchmark.folder import lock_file, locked, training_lock_file
+from converse_basicsr.benchmark.folder import TRAINING, lock_file, locked
+from converse_basicsr.benchmark.reporting import pages
 from converse_basicsr.benchmark.results import note_journal
 from converse_basicsr.benchmark.schedule import scale_recipe
 from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
@@ -67,7 +68,7 @@ def here(in_tmp, monkeypatch):
     write_images(in_tmp / "data")
     write_benchmark(in_tmp)
     monkeypatch.setattr(runner, "measure_cost", lambda network, inputs, scale, device: {"input": list(inputs[0].shape)})
-    monkeypatch.setattr(reporting, "write_report", lambda folder: [folder / "results.md"])
+    monkeypatch.setattr(pages, "write_report", lambda folder: [folder / "results.md"])
     monkeypatch.setattr(training, "run_command", lambda arguments, folder, log, look: main(arguments))
     return in_tmp
 
@@ -84,8 +85,7 @@ def results(folder="results/benchmark/bench") -> dict:
 def test_every_model_and_seed_is_trained_and_measured(here, capsys):
     content = bench()
     head, models = content["benchmark"], content["models"]
-    assert head["sets"] == ["tiny_val", "again"] and head["metrics"] == ["psnr"] and head["finished"]
-    assert head["better"] == {"psnr": "higher"}
+    assert head["sets"] == ["tiny_val", "again"] and head["metrics"] == {"psnr": "higher"} and head["finished"]
     assert head["baseline"]["name"] == "bicubic"
     assert list(head["baseline"]["sets"]["again"]["images"]) == ["image0", "image1", "image2"]
     assert list(models) == list(MODELS)
@@ -128,7 +128,7 @@ def test_a_cost_that_is_taken_out_is_measured_again_and_nothing_else(here, monke
     del without["models"]["EDSR"]["cost"]
     Path("results/benchmark/bench/results.json").write_text(json.dumps(without))
     reported = []
-    monkeypatch.setattr(reporting, "write_report", lambda folder: reported.append(results(folder)) or [])
+    monkeypatch.setattr(pages, "write_report", lambda folder: reported.append(results(folder)) or [])
     for name in ("train", "measure_baseline"):
         monkeypatch.setattr(runner, name, None)
     monkeypatch.setattr(runner, "measure_cost", lambda *_: {"flops": 7})
@@ -228,7 +228,7 @@ def test_a_forced_budget_takes_the_place_of_the_files(in_tmp, budget):
 
 def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
     write_benchmark(here, seeds=[0], budget={"minutes": 0.002})
-    monkeypatch.setattr(training, "PROBE", (1, 3))
+
     monkeypatch.setattr(runner, "PROBE", (1, 3))
     for model in bench()["models"].values():
         rate, iterations = model["probe"]["seconds_per_iteration"], model["probe"]["iterations"]
@@ -239,7 +239,7 @@ def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
 
 def test_a_data_set_too_small_to_be_timed_is_named(here, monkeypatch, capsys):
     write_benchmark(here, budget={"minutes": 1})
-    monkeypatch.setattr(training, "PROBE", (1, 8))
+
     monkeypatch.setattr(runner, "PROBE", (1, 8))
     bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=2)
     message = capsys.readouterr().err
@@ -325,7 +325,7 @@ WINDOWED_7 = {**WINDOWED, "img_size": 7, "window_size": 7}
         ),
         (
             {"models": {"A": {"type": "EDSR", "model_type": "SRModel"}}},
-            "A: model_type: SRModel has one random generator",
+            "A: model_type: SRModel must be RestorationModel or a subclass",
         ),
         (
             {"models": {"A b": MODELS["EDSR"], "a-B": MODELS["EDSR"]}},
@@ -402,14 +402,14 @@ def test_a_broken_off_training_goes_on_from_its_last_state(here, monkeypatch):
 
     def interrupt(run, entries):
         if entries and entries[-1]["iter"] >= 20:
-            was_locked.append(is_locked(training_lock_file(folder)))
+            was_locked.append(is_locked(lock_file(folder, TRAINING)))
             raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "run_command", REAL_COMMAND)
     monkeypatch.setattr(training, "POLL", 0.05)
     monkeypatch.setattr(runner, "note_journal", interrupt)
     bench("--force_yml", *forced, code=130)
-    assert was_locked[0] and not is_locked(training_lock_file(folder))  # the training ended too
+    assert was_locked[0] and not is_locked(lock_file(folder, TRAINING))  # the training ended too
     run = results()["models"]["EDSR"]["runs"]["0"]
     assert (run["status"], run["reason"]) == ("stopped", "interrupted")
     journal = folder / "experiments/bench_edsr_seed0/journal.jsonl"
@@ -455,7 +455,7 @@ def test_a_training_that_outlives_its_benchmark_is_waited_for(in_tmp, capsys):
         time.sleep(0.05)
     benchmark.kill()
     benchmark.wait()
-    assert not is_locked(lock_file(folder)) and is_locked(training_lock_file(folder))
+    assert not is_locked(lock_file(folder)) and is_locked(lock_file(folder, TRAINING))
     with locked(folder):
         assert (folder / "experiments/tiny/models/net_g_latest.pth").is_file()
     assert "bench: another process works on it; waiting for its end" in capsys.readouterr().out

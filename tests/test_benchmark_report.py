@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from converse_basicsr.benchmark.reporting import write_report
 from converse_basicsr.benchmark.reporting.comparisons import AMPLIFY, find_comparisons
+from converse_basicsr.benchmark.reporting.pages import write_report
 from converse_basicsr.benchmark.reporting.plots import band
 from converse_basicsr.benchmark.reporting.ranking import Score, read_ranking
-from converse_basicsr.benchmark.reporting.tables import rounded, tables_of, verdict, with_prefix
+from converse_basicsr.benchmark.reporting.tables import rounded, tables_of, with_prefix
 from converse_basicsr.errors import UserError
 
 SIDE = 96
@@ -75,8 +75,7 @@ def content(**changes) -> dict:
             "seeds": [0, 1],
             "budget": {"iterations": 40},
             "sets": ["val"],
-            "metrics": ["psnr", "ssim"],
-            "better": {"psnr": "higher", "ssim": "higher"},
+            "metrics": {"psnr": "higher", "ssim": "higher"},
             "scale": 4,
             "baseline": {"name": "bicubic", "sets": {"val": {"mean": {"psnr": 28.5, "ssim": 0.7}, "images": images}}},
             **changes,
@@ -161,8 +160,8 @@ def test_differences_in_every_metric(ranking_of):
 
 
 def test_lower_can_be_better(ranking_of):
-    ranking = ranking_of(content(metrics=["ssim"], better={"ssim": "lower"}))
-    assert ranked(ranking)[:2] == ["Ours", "Plain"] and verdict(ranking) == "better"
+    ranking = ranking_of(content(metrics={"ssim": "lower"}))
+    assert ranked(ranking)[:2] == ["Ours", "Plain"] and ranking.verdict == "better"
 
 
 def test_several_sets_have_a_column_each(ranking_of):
@@ -195,7 +194,7 @@ def test_verdict(ranking_of, ours, expected, difference):
     for seed, psnr in enumerate(ours):
         results["models"]["Ours"]["runs"][str(seed)] = run(psnr)
     ranking = ranking_of(results)
-    assert verdict(ranking) == expected
+    assert ranking.verdict == expected
     assert cells(ranking, "Ranking", "Ours")["vs Plain"] == difference
 
 
@@ -227,7 +226,7 @@ def test_who_is_compared_with_whom(ranking_of, kinds, expected, best, reference)
         for place, (name, kind) in enumerate(zip("ABC", kinds, strict=True))
     }
     ranking = ranking_of(results)
-    assert verdict(ranking) == expected
+    assert ranking.verdict == expected
     assert [row.name for row in tables_of(ranking)["Converse against the best without"].rows] == best
     assert cells(ranking, "Ranking", reference)[f"vs {reference}"] == "reference"
 
@@ -261,7 +260,7 @@ def test_a_report_of_infinite_values(tmp_path, ranking_of):
     found = cells(ranking, "Ranking", "Ours")
     assert (found["PSNR (dB)"], found["vs Plain"], found["vs bicubic"]) == ("inf ± inf", "+inf ≈", "+0.000 ≈")
     assert cells(ranking, "Ranking", "Plain")["vs bicubic"] == "-inf"
-    assert verdict(ranking) == "equal"
+    assert ranking.verdict == "equal"
     assert 'data-number="inf">inf ± inf<' in (tmp_path / "report.html").read_text()
 
 
@@ -285,7 +284,7 @@ def test_unfinished_runs_are_listed(tmp_path, ranking_of):
     results["models"]["Ours"]["runs"]["2"] = unfinished("waiting")
     results["models"]["Plain"]["runs"] = {"0": unfinished("diverged", "l_pix is nan"), "1": unfinished("stopped")}
     ranking = ranking_of(results)
-    assert verdict(ranking) == "open" and ranked(ranking)[:2] == ["Ours", "Plain"]
+    assert ranking.verdict == "open" and ranked(ranking)[:2] == ["Ours", "Plain"]
     rows = [(row.name, *(cell.text for cell in row.cells)) for row in tables_of(ranking)["Unfinished runs"].rows]
     assert rows == [
         ("Ours", "2", "waiting", "-"),
@@ -387,10 +386,10 @@ def test_whole_report(tmp_path, ranking_of):
         "Converse against the best without",
         "Ranking",
         "Differences in every metric",
-        "How it was measured",
         "Training",
         "Cost",
         "Images",
+        "How it was measured",
     ]
     assert page.texts["button"].count("latency, ms") == 1
     # plots; slider and crops of all views; errors of all but input and ground truth

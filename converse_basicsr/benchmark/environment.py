@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -15,11 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]  # the checkout, if this package r
 
 
 def environment(*devices: str) -> dict[str, str]:
-    """Devices, hardware, versions, commit and date, as strings.
-
-    Args:
-        devices: the used ones, as "cpu", "cuda" or "cuda:1"; other GPUs are not listed.
-    """
+    """Hardware, versions, commit and date, as strings; devices are the used ones, as "cpu" or "cuda:1"."""
     gpus = [torch.cuda.get_device_name(device) for device in devices if torch.device(device).type == "cuda"]
     cpu = f"{_cpu_name()}, {torch.get_num_threads()} threads of {os.cpu_count()} cores"
     return {
@@ -47,8 +44,6 @@ def commit(project: Path) -> str:
 
 
 def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*:\s*(.*)$", info.read_text(encoding="utf-8"), re.M) if info.is_file() else None
+    return named[1] if named else platform.processor() or platform.machine()

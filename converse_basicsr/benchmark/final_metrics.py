@@ -11,14 +11,13 @@ from ..errors import UserError
 from ..evaluation.measure import evaluate, gives_pairs, options_for_test, quietly, score, upsample, validation_set
 from .results import nan_metric, summary
 from .spec import Benchmark, Model
-from .training import checkpoint_file
+from .training import EXPERIMENTS
 
 
 def measure_baseline(benchmark: Benchmark, folder: Path) -> dict:
     """Measure bicubic upsampling, or the input itself, on every validation set; save the images as PNG.
 
-    Returns:
-        name and sets, as in results.json.
+    Returns name and sets, as in results.json.
 
     Raises:
         UserError: a set does not give pairs of images, or two of its images have the same name.
@@ -49,10 +48,9 @@ def measure_baseline(benchmark: Benchmark, folder: Path) -> dict:
 def measure_run(benchmark: Benchmark, model: Model, seed: int, folder: Path) -> dict:
     """Restore every validation image with the last checkpoint of a run (its EMA weights) and save it as PNG.
 
-    Returns:
-        status, reason, final and images of the run, as in results.json.
+    Returns status, reason, final and images of the run, as in results.json.
     """
-    checkpoint = checkpoint_file(folder, benchmark.run_name(model, seed))
+    checkpoint = folder / EXPERIMENTS / benchmark.run_name(model, seed) / "models/net_g_latest.pth"
     opt = options_for_test(benchmark.run_options(model, seed, 1), checkpoint)
     restorer = quietly(build_model, opt)
     final, paths = {}, {}

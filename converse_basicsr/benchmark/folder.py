@@ -13,14 +13,12 @@ from ..files.atomic import write_text
 from .spec import Benchmark
 
 OPTIONS = "benchmark.yml"  # the options that the results belong to
+TRAINING = "training.lock"
 MAX_SHOWN = 3  # differences in a message
 
 
 def prepare_folder(benchmark: Benchmark, out: Path, force: bool) -> Path:
-    """The folder out/NAME, new or of the same benchmark.
-
-    Args:
-        force: rename an existing folder, and start from the beginning.
+    """The folder out/NAME, new or of the same benchmark; with force, an existing one is renamed.
 
     Raises:
         UserError: the folder belongs to other options (says which), or to no benchmark.
@@ -54,18 +52,14 @@ def locked(folder: Path) -> Iterator[None]:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _wait_for(lock_file(folder), folder):
-        with _wait_for(training_lock_file(folder), folder):
+        with _wait_for(lock_file(folder, TRAINING), folder):
             pass
         yield
 
 
-def lock_file(folder: Path) -> Path:
-    """Beside the folder, which may be renamed while the lock is held."""
-    return folder.with_name(f".{folder.name}.lock")
-
-
-def training_lock_file(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.training.lock")
+def lock_file(folder: Path, name: str = "lock") -> Path:
+    """Beside the folder, which may be renamed while the lock is held; name: lock or TRAINING."""
+    return folder.with_name(f".{folder.name}.{name}")
 
 
 def _wait_for(file: Path, folder: Path) -> AbstractContextManager:

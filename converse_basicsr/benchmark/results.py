@@ -27,27 +27,20 @@ class Results:
             return
         self.content = {
             "benchmark": {
-                "name": benchmark.name,
+                **{key: getattr(benchmark, key) for key in ("name", "file", "seeds", "budget", "scale")},
                 "task": benchmark.options.get("task", benchmark.name),
-                "file": benchmark.file,
                 "command": command,
                 "started": time.strftime(TIME),
                 "finished": None,
-                "seeds": benchmark.seeds,
-                "budget": benchmark.budget,
                 "sets": list(benchmark.sets),
-                "metrics": list(benchmark.metrics),
-                "better": {name: section.get("better", "higher") for name, section in benchmark.metrics.items()},
-                "scale": benchmark.scale,
+                "metrics": {name: section.get("better", "higher") for name, section in benchmark.metrics.items()},
                 "baseline": None,
             },
             "environment": environment,
             "models": {
                 model.name: {
                     "network": model.network,
-                    "uses_converse": None,
-                    "cost": None,
-                    "probe": None,
+                    **dict.fromkeys(("uses_converse", "cost", "probe")),
                     "runs": {str(seed): deepcopy(WAITING) for seed in benchmark.seeds},
                 }
                 for model in benchmark.models
@@ -72,11 +65,7 @@ class Results:
 
 
 def read_results(path: Path) -> dict:
-    """The content of results.json, with "inf" as the number.
-
-    Raises:
-        UserError: it cannot be read, or is not JSON.
-    """
+    """The content of results.json, with "inf" as the number; UserError if it cannot be read or is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"), object_hook=_with_inf_as_number)
     except OSError as error:

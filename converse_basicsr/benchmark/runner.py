@@ -24,17 +24,9 @@ from .final_metrics import measure_baseline, measure_run
 from .folder import locked, prepare_folder
 from .results import FINISHED, Results, note_journal
 from .spec import Benchmark, Model, check_benchmark
-from .training import (
-    EXPERIMENTS,
-    PROBE,
-    journal_file,
-    log_file,
-    probe_options,
-    seconds_per_iteration,
-    train,
-    why_it_ended,
-)
+from .training import EXPERIMENTS, files_of, train, why_it_ended
 
+PROBE = (10, 40)  # a model's rate is measured between these iterations
 COST_INPUT = 64  # largest side of the input that costs are measured on
 SHORT_EPOCHS = "BasicSR counts the incomplete batch of an epoch and drops it; use a larger dataset_enlarge_ratio"
 
@@ -42,13 +34,10 @@ SHORT_EPOCHS = "BasicSR counts the incomplete batch of an epoch and drops it; us
 def run_benchmark(benchmark: Benchmark, out: Path, command: str, force: bool = False) -> tuple[Results, list[Path]]:
     """Run a benchmark, or resume it, in its folder below `out`; return the results and the files of the report.
 
-    Args:
-        command: the command line, for the record.
-        force: start from the beginning; an earlier folder is renamed.
+    With force it starts from the beginning, and an earlier folder is renamed. The command is for the record.
 
     Raises:
-        UserError: a model or the recipe does not fit (nothing is trained then), or the folder belongs to another
-            benchmark.
+        UserError: a model or the recipe does not fit (nothing is trained then), or the folder is another benchmark's.
     """
     build_demo_if_asked_for(benchmark.recipe)
     check_benchmark(benchmark)
@@ -92,32 +81,26 @@ class Runner:
     def train_all(self) -> None:
         """Train every run that is not finished: all models with the first seed first, with a report after each seed."""
         runs = [(model, seed) for seed in self.benchmark.seeds for model in self.benchmark.models]
-        finished = [run for run in runs if self.results.run(*run)["status"] in FINISHED]
-        iterations = {model.name: self._iterations(model) for model in self.benchmark.models}
-        total, done = (sum(iterations[model.name] for model, _ in part) for part in (runs, finished))
-        with tqdm(total=total, initial=done, unit="iter", desc=self.benchmark.name) as bar:
-            for number, (model, seed) in enumerate(runs, start=1):
-                if (model, seed) in finished:
-                    continue
-                bar.set_postfix_str(f"{model.name} seed {seed}, run {number} of {len(runs)}")
+        left = [run for run in runs if self.results.run(*run)["status"] not in FINISHED]
+        total, to_do = (sum(self._iterations(model) for model, _ in part) for part in (runs, left))
+        with tqdm(total=total, initial=total - to_do, unit="iter", desc=self.benchmark.name) as bar:
+            for model, seed in left:
                 start = bar.n
-
-                def show(iteration: int, start: int = start) -> None:
-                    bar.update(start + iteration - bar.n)
-
-                self._run(model, seed, show)
-                show(iterations[model.name])  # also after a run that ended early
-                if model is self.benchmark.models[-1] and number < len(runs):
+                bar.set_postfix_str(f"{model.name} seed {seed}, run {runs.index((model, seed)) + 1} of {len(runs)}")
+                self._run(model, seed, lambda iteration, start=start: bar.update(start + iteration - bar.n))
+                bar.update(start + self._iterations(model) - bar.n)  # also after a run that ended early
+                if model is self.benchmark.models[-1] and seed != self.benchmark.seeds[-1]:
                     self.report()
 
     def report(self) -> list[Path]:
         """Write the report of the results so far."""
-        from .reporting import write_report
-
+        try:
+            from .reporting.pages import write_report
+        except ImportError as error:
+            raise UserError(f"the report needs pip install 'converse_basicsr[benchmark]' ({error})") from error
         return write_report(self.folder)
 
     def _iterations(self, model: Model) -> int:
-        """Of each run of the model."""
         probe = self.results.of(model)["probe"]
         return probe["iterations"] if probe else int(self.benchmark.budget["iterations"])
 
@@ -139,7 +122,7 @@ class Runner:
             code = train(opt, self.folder, look)
             if run["status"] != "diverged":
                 if code:
-                    run["reason"] = why_it_ended(code, log_file(self.folder, opt["name"]))
+                    run["reason"] = why_it_ended(code, files_of(self.folder, opt["name"])[0])
                 elif run["iterations"] < total:
                     run["reason"] = f"ended at iteration {run['iterations']} of {total}: {SHORT_EPOCHS}"
                 else:
@@ -160,17 +143,20 @@ class Runner:
     def _probe(self, model: Model) -> dict:
         """The rate of a short run, and how many iterations fill the minutes of the budget at that rate."""
         name = f"{self.benchmark.name}_{model.slug}_probe"
-        opt = probe_options(self.benchmark.run_options(model, self.benchmark.seeds[0], PROBE[1]), name)
+        opt = self.benchmark.run_options(model, self.benchmark.seeds[0], PROBE[1])
+        logger = {**opt["logger"], "print_freq": 1, "save_checkpoint_freq": PROBE[1] + 1, "use_tb_logger": False}
+        opt |= {"name": name, "val": None, "logger": logger}
         print(f"rate of {model.name}: {PROBE[1]} iterations", flush=True)
         code = train(opt, self.folder, lambda entries: None)
-        entries = read_entries(journal_file(self.folder, name))
-        if code:
-            raise UserError(f"{model.name}: cannot be timed: {why_it_ended(code, log_file(self.folder, name))}")
+        log, journal = files_of(self.folder, name)
+        entries = read_entries(journal)
         reached = max((entry["iter"] for entry in entries), default=0)
-        if reached < PROBE[1]:
-            reason = f"its short training ended at iteration {reached} of {PROBE[1]}: {SHORT_EPOCHS}"
+        if code or reached < PROBE[1]:
+            early = f"its short training ended at iteration {reached} of {PROBE[1]}: {SHORT_EPOCHS}"
+            reason = why_it_ended(code, log) if code else early
             raise UserError(f"{model.name}: cannot be timed for budget:minutes: {reason}")
-        rate = seconds_per_iteration(entries)
+        seconds = {entry["iter"]: entry["seconds"] for entry in entries if "losses" in entry}
+        rate = (seconds[PROBE[1]] - seconds[PROBE[0]]) / (PROBE[1] - PROBE[0])
         shutil.rmtree(self.folder / EXPERIMENTS / name)
         return {"seconds_per_iteration": rate, "iterations": max(1, int(self.benchmark.budget["minutes"] * 60 / rate))}
 

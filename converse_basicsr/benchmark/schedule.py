@@ -22,11 +22,8 @@ def scale_recipe(recipe: dict, iterations: int) -> dict:
     for key in ("periods", "milestones"):
         if key in train["scheduler"]:
             train["scheduler"][key] = [scaled(count) for count in train["scheduler"][key]]
-    for section, key in (
-        (train, "warmup_iter"),
-        (recipe["val"], "val_freq"),
-        (recipe["logger"], "save_checkpoint_freq"),
-    ):
+    counts = {"warmup_iter": train, "val_freq": recipe["val"], "save_checkpoint_freq": recipe["logger"]}
+    for key, section in counts.items():
         if (section.get(key) or 0) > 0:
             section[key] = scaled(section[key])
     return recipe

@@ -123,7 +123,11 @@ def check_benchmark(benchmark: Benchmark) -> None:
     wrong: dict[str, list[str]] = {}
     for model in benchmark.models:
         try:
-            _check_model_type(model)
+            check_type("model_type", model.model_type, MODEL_REGISTRY, "model")
+            if not is_restoration_model(model.model_type):
+                raise UserError(
+                    f"model_type: {model.model_type} must be RestorationModel or a subclass (separate_draws)"
+                )
             check_run(benchmark.run_options(model, benchmark.seeds[0], total), is_train=True)
         except UserError as error:
             wrong.setdefault(str(error), []).append(model.name)
@@ -135,19 +139,9 @@ def check_benchmark(benchmark: Benchmark) -> None:
 
 
 def _read(path: str) -> dict:
-    """The options, without the keys that only hold anchors."""
     options = read_options(path, merge_keys=True)
     options = {key: value for key, value in options.items() if not key.startswith(ANCHORS)}
     return json.loads(json.dumps(options, default=str))  # an anchor and its aliases are one object, which force changes
-
-
-def _check_model_type(model: Model) -> None:
-    check_type("model_type", model.model_type, MODEL_REGISTRY, "model")
-    if not is_restoration_model(model.model_type):
-        raise UserError(
-            f"model_type: {model.model_type} has one random generator for network and data; use RestorationModel or a "
-            "subclass"
-        )
 
 
 def _check_name(where: str, name: object) -> None:

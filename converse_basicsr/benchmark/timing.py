@@ -48,11 +48,8 @@ def time_together(functions: dict[str, Callable[[], object]], device: torch.devi
             functions[name]()
             _synchronise(device)
             samples[name].append((time.perf_counter() - start) * 1e3)
-    timings = {}
-    for name, values in samples.items():
-        low, median, high = statistics.quantiles(values, n=4)
-        timings[name] = Timing(median, low, high, len(values))
-    return timings
+    quartiles = {name: statistics.quantiles(values, n=4) for name, values in samples.items()}
+    return {name: Timing(median, low, high, len(samples[name])) for name, (low, median, high) in quartiles.items()}
 
 
 def as_json(timings: dict[str, Timing]) -> dict[str, dict[str, float]]:

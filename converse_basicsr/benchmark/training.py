@@ -9,11 +9,10 @@ from pathlib import Path
 import yaml
 
 from ..files.journal import JOURNAL, read_entries
-from .folder import training_lock_file
+from .folder import TRAINING, lock_file
 
 POLL = 1.0  # seconds between two looks at the journal
 GRACE = 20.0  # seconds in which a training has to end after it is terminated
-PROBE = (10, 40)  # the rate is measured between these iterations
 EXPERIMENTS = "experiments"  # BasicSR's name
 
 
@@ -25,24 +24,17 @@ def train(opt: dict, folder: Path, look: Callable[[list[dict]], None]) -> int:
     file = folder / "options" / f"{opt['name']}.yml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(yaml.safe_dump(opt, sort_keys=False), encoding="utf-8")
-    journal = journal_file(folder, opt["name"])
+    log, journal = files_of(folder, opt["name"])
     arguments = ["train", "-opt", str(file), "--root", str(folder), "--auto_resume", "--no_report"]
     try:
-        return run_command(arguments, folder, log_file(folder, opt["name"]), lambda: look(read_entries(journal)))
+        return run_command(arguments, folder, log, lambda: look(read_entries(journal)))
     finally:
         look(read_entries(journal))
 
 
-def log_file(folder: Path, name: str) -> Path:
-    return folder / "logs" / f"{name}.log"
-
-
-def journal_file(folder: Path, name: str) -> Path:
-    return folder / EXPERIMENTS / name / JOURNAL
-
-
-def checkpoint_file(folder: Path, name: str) -> Path:
-    return folder / EXPERIMENTS / name / "models/net_g_latest.pth"
+def files_of(folder: Path, name: str) -> tuple[Path, Path]:
+    """The log and the journal of a run."""
+    return folder / "logs" / f"{name}.log", folder / EXPERIMENTS / name / JOURNAL
 
 
 def run_command(arguments: list[str], folder: Path, log: Path, look: Callable[[], None]) -> int:
@@ -51,7 +43,7 @@ def run_command(arguments: list[str], folder: Path, log: Path, look: Callable[[]
     If this process is interrupted, the command is ended too.
     """
     log.parent.mkdir(exist_ok=True)
-    worker = [sys.executable, "-m", "converse_basicsr.benchmark.worker", str(training_lock_file(folder))]
+    worker = [sys.executable, "-m", "converse_basicsr.benchmark.worker", str(lock_file(folder, TRAINING))]
     with log.open("ab") as output:
         process = subprocess.Popen([*worker, *arguments], stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -76,16 +68,3 @@ def why_it_ended(code: int, log: Path) -> str:
         return f"killed by {signal.Signals(-code).name}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.is_file() else []
     return lines[-1] if lines else f"exit code {code}"
-
-
-def probe_options(opt: dict, name: str) -> dict:
-    """The options of a short run that measures the rate: PROBE iterations without validation."""
-    logger = {**opt["logger"], "print_freq": 1, "save_checkpoint_freq": PROBE[1] + 1, "use_tb_logger": False}
-    return {**opt, "name": name, "val": None, "logger": logger}
-
-
-def seconds_per_iteration(entries: list[dict]) -> float:
-    """From a probe's journal, without the first iterations."""
-    seconds = {entry["iter"]: entry["seconds"] for entry in entries if "losses" in entry}
-    first, last = PROBE
-    return (seconds[last] - seconds[first]) / (last - first)

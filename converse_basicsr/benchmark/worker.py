@@ -1,6 +1,6 @@
-"""``python -m converse_basicsr.benchmark.worker LOCK ARGUMENTS``: run basicsr and hold a lock until it ends.
+"""``python -m converse_basicsr.benchmark.worker LOCK ARGUMENTS``: run basicsr, and hold a lock until it ends.
 
-So a training whose benchmark was killed still holds it, and the next benchmark waits.
+A training whose benchmark was killed still holds the lock, so the next benchmark waits for it.
 """
 
 import sys

@@ -2,13 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 import cv2
 import numpy as np
 from matplotlib import style
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -16,18 +14,18 @@ from ...evaluation import figure
 from .plots import STYLE
 from .ranking import RankedModel, Ranking
 
-MAX_IMAGES = 4
+MAX_IMAGES = 4  # more if there are more sets
 CROP = 80  # side of the crop, in pixels of the ground truth
 AMPLIFY = 4  # factor of the brightness of errors
 
 
 @dataclass(frozen=True)
 class View:
-    """One version of an image."""
+    """One version of an image: input, baseline, restored by a model, or ground truth."""
 
     title: str
     detail: str  # its metric; empty for input and ground truth
-    model: RankedModel | None  # None for input, baseline and ground truth
+    model: RankedModel | None
     image: np.ndarray  # uint8, (H, W, 3), BGR
 
 
@@ -54,15 +52,10 @@ class Comparison:
 
 
 def find_comparisons(ranking: Ranking) -> list[Comparison]:
-    """Up to MAX_IMAGES images, taken from the sets in turn, if their files are still in the folder."""
-    if not ranking.scored:
-        return []
-    names = {dataset: list(images) for dataset, images in ranking.scored[0].finished[0]["images"].items()}
-    turns = [
-        (dataset, name) for turn in zip_longest(*names.values()) for dataset, name in zip(names, turn, strict=True)
-    ]
-    turns = [(dataset, name) for dataset, name in turns if name][:MAX_IMAGES]
-    return [found for dataset, name in turns if (found := _comparison(ranking, dataset, name))]
+    """About MAX_IMAGES images, the first ones of each set, if their files are still in the folder."""
+    sets = ranking.scored[0].finished[0]["images"] if ranking.scored else {}
+    chosen = [(dataset, name) for dataset in sets for name in list(sets[dataset])[: -(-MAX_IMAGES // len(sets))]]
+    return [found for dataset, name in chosen if (found := _comparison(ranking, dataset, name))]
 
 
 def _comparison(ranking: Ranking, dataset: str, name: str) -> Comparison | None:
@@ -96,17 +89,15 @@ def save_figure(comparison: Comparison, folder: Path) -> Path:
     with style.context(STYLE):
         plot = Figure((2 * columns + 4, 4.6), dpi=110, layout="constrained")
         grid = plot.add_gridspec(2, columns + 2)
-        whole = figure.outline(comparison.truth, comparison.window)
-        _show(plot.add_subplot(grid[:, :2]), whole, comparison.name)
+        tiles = [(grid[:, :2], figure.outline(comparison.truth, comparison.window), comparison.name)]
         for column, view in enumerate(comparison.views, start=2):
-            _show(plot.add_subplot(grid[0, column]), comparison.crop(view), f"{view.title}\n{view.detail}")
+            tiles.append((grid[0, column], comparison.crop(view), f"{view.title}\n{view.detail}"))
             if view.detail:
-                _show(plot.add_subplot(grid[1, column]), comparison.error(view), f"error x {AMPLIFY}")
+                tiles.append((grid[1, column], comparison.error(view), f"error x {AMPLIFY}"))
+        for place, image, title in tiles:
+            axes = plot.add_subplot(place)
+            axes.imshow(image, interpolation="nearest")
+            axes.set_title(title, fontsize=9, wrap=True)
+            axes.axis("off")
         plot.savefig(folder / name)
     return folder / name
-
-
-def _show(axes: Axes, image: Image.Image, title: str) -> None:
-    axes.imshow(image, interpolation="nearest")
-    axes.set_title(title, fontsize=9, wrap=True)
-    axes.axis("off")

@@ -1,4 +1,4 @@
-"""results.md and report.html, from jinja2 templates."""
+"""The report of a benchmark: results.md and report.html, from jinja2 templates, and their pictures."""
 
 import base64
 import io
@@ -9,45 +9,44 @@ from PIL import Image
 
 from ...evaluation.figure import to_pil
 from ...files.atomic import write_text
-from .comparisons import AMPLIFY, Comparison, View
-from .plots import CURVES, colour
-from .ranking import Ranking
-from .tables import tables_of, verdict
+from .comparisons import AMPLIFY, View, find_comparisons, save_figure
+from .plots import COSTS, CURVES, colour, save_plots
+from .ranking import read_ranking
+from .tables import tables_of
 
 MAX_SIDE = 560  # of a whole image, in pixels
 MAX_MODELS = 5  # whole images of the best models only, so that the page stays at a few MB
 
 
-def write_pages(ranking: Ranking, plots: list[Path], comparisons: list[Comparison], figures: list[Path]) -> list[Path]:
-    """Write results.md, which links the PNG files, and report.html, which contains all pictures.
+def write_report(folder: Path) -> list[Path]:
+    """Write results.md, report.html and PNG pictures beside folder/results.json, at any stage; return the files.
 
-    Args:
-        ranking: of results.json.
-        plots: PNG files of save_plots.
-        comparisons: of restored images.
-        figures: PNG files of the comparisons.
+    Raises:
+        UserError: results.json is missing or broken.
     """
+    ranking = read_ranking(folder)
+    plots = save_plots(ranking, folder / "pictures")
+    comparisons = find_comparisons(ranking)
+    pictures = [*plots, *(save_figure(comparison, folder / "pictures") for comparison in comparisons)]
     content = {
         "benchmark": ranking.benchmark,
-        "verdict": verdict(ranking),
+        "verdict": ranking.verdict,
         "tables": tables_of(ranking),
         "charts": {
             "Training": [path for path in plots if path.stem in CURVES],
-            "Cost": [path for path in plots if path.stem not in CURVES],
+            "Cost": [path for path in plots if path.stem in COSTS],
         },
         "comparisons": comparisons,
-        "pictures": [path.relative_to(ranking.folder).as_posix() for path in (*plots, *figures)],
         "amplify": AMPLIFY,
+        "pictures": [path.relative_to(folder).as_posix() for path in pictures],
     }
-    loader = PackageLoader(__package__)
-    templates = Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    templates.filters.update(colour=colour, cell=_cell, slider=_slider, file=_file_uri, png=_png_uri, jpeg=_jpeg_uri)
-    files = [ranking.folder / name for name in ("results.md", "report.html")]
-    for file in files:
-        write_text(file, templates.get_template(file.name).render(content))
-    return files
+    options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
+    templates = Environment(loader=PackageLoader(__package__), **options)
+    templates.filters.update(colour=colour, cell=_cell, slider=_slider, whole=_whole, uri=_data_uri)
+    pages = [folder / "results.md", folder / "report.html"]
+    for page in pages:
+        write_text(page, templates.get_template(page.name).render(content))
+    return pages + pictures
 
 
 def _cell(text: str) -> str:
@@ -61,19 +60,17 @@ def _slider(views: list[View]) -> list[View]:
     return [view for view in views if not view.model or view in models]
 
 
-def _file_uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _png_uri(image: Image.Image) -> str:
-    stream = io.BytesIO()
-    image.save(stream, "png", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
-
-
-def _jpeg_uri(view: View) -> str:
-    """The whole image, reduced."""
-    image, stream = to_pil(view.image), io.BytesIO()
+def _whole(view: View) -> Image.Image:
+    image = to_pil(view.image)
     image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-    image.save(stream, "jpeg", quality=85, subsampling=0)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return image
+
+
+def _data_uri(image: Image.Image | Path, kind: str = "png") -> str:
+    if isinstance(image, Path):
+        content = image.read_bytes()
+    else:
+        stream = io.BytesIO()
+        image.save(stream, kind, quality=85)  # for JPEG
+        content = stream.getvalue()
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -31,6 +31,10 @@ def colour(place: int) -> str:
     return COLOURS[place % len(COLOURS)]
 
 
+def _look(model: RankedModel) -> dict:
+    return {"color": colour(model.place), "marker": MARKERS[model.place % len(MARKERS)]}
+
+
 def save_plots(ranking: Ranking, folder: Path) -> list[Path]:
     """Write folder/NAME.png for the names of CURVES and COSTS, once there are numbers for them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,20 +60,18 @@ def _plot_curves(ranking: Ranking, name: str, axes: Axes) -> None:
     title, key, divisor = CURVES[name]
     axes.set_xlabel(title)
     for model in ranking.models:
-        points = band(ranking, model, key)
-        if points is None:
+        if (points := band(ranking, model, key)) is None:
             continue
         x, mean, spread = points
         label, line = (model.name, "-") if model.finished else (f"{model.name} (unfinished)", ":")
-        axes.plot(x / divisor, mean, line, marker=_marker(model), color=colour(model.place), label=label)
+        axes.plot(x / divisor, mean, ls=line, label=label, **_look(model))
         axes.fill_between(x / divisor, mean - spread, mean + spread, color=colour(model.place), alpha=0.2, lw=0)
 
 
 def band(ranking: Ranking, model: RankedModel, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """The first metric of the first set over `key` of the curves: x, mean and standard deviation over seeds.
+    """The first metric of the first set over `key` of the curves: mean x, mean and standard deviation over seeds.
 
-    Points are the validations at iterations that all seeds have in common; x is a mean too, since seeds need different
-    times. For a model without a finished run these are the unfinished runs.
+    Points are the validations that all finished runs (if there is none, all runs) have in common.
     """
     curves = [_points(ranking, run, key) for run in model.finished or model.runs.values()]
     curves = [points for points in curves if points]
@@ -84,21 +86,20 @@ def _points(ranking: Ranking, run: dict, key: str) -> dict[int, tuple[float, flo
     """Key and finite value by iteration."""
     dataset, metric = ranking.measures[0].dataset, ranking.measures[0].metric
     points = [point for point in run["curve"] if dataset in point["sets"]]  # a kill can separate the sets
-    values = {point["iter"]: (point[key], point["sets"][dataset][metric]) for point in points}
-    return {iteration: pair for iteration, pair in values.items() if math.isfinite(pair[1])}
+    values = [(point["iter"], point[key], point["sets"][dataset][metric]) for point in points]
+    return {iteration: (x, value) for iteration, x, value in values if math.isfinite(value)}
 
 
 def _plot_costs(ranking: Ranking, name: str, axes: Axes) -> None:
     axes.set_xlabel(COSTS[name])
     costs = []
     for model in ranking.scored:
-        score, marker = model.score(ranking.measures[0]), _marker(model)
+        score = model.score(ranking.measures[0])
         if math.isfinite(score.mean):
             costs.append(cost_of(model, COSTS[name]))
             axes.errorbar(
-                costs[-1], score.mean, score.spread, fmt=marker, ms=11, capsize=4, color=colour(model.place),
-                label=model.name,
-            )  # fmt: skip
+                costs[-1], score.mean, score.spread, ms=11, capsize=4, ls="", label=model.name, **_look(model)
+            )
     if costs and max(costs) > 8 * min(costs):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -106,7 +107,3 @@ def _plot_costs(ranking: Ranking, name: str, axes: Axes) -> None:
     elif costs:
         axes.set_xlim(0, 1.1 * max(costs))
     axes.xaxis.set_major_formatter(EngFormatter())
-
-
-def _marker(model: RankedModel) -> str:
-    return MARKERS[model.place % len(MARKERS)]

@@ -18,11 +18,7 @@ class Measure:
     metric: str
     label: str  # for tables and axes
     sign: int  # 1 if a higher value is better, -1 if a lower one is
-
-    @property
-    def digits(self) -> int:
-        """Decimals to show."""
-        return 3 if "psnr" in self.metric.lower() else 4
+    digits: int  # decimals to show
 
 
 @dataclass(frozen=True)
@@ -78,10 +74,10 @@ class Ranking:
         """The first metric of the first set decides the order."""
         found = []
         for dataset in self.benchmark["sets"]:
-            for metric, better in self.benchmark["better"].items():
-                label = metric.upper() + (" (dB)" if "psnr" in metric.lower() else "")
-                label += f" on {dataset}" if len(self.benchmark["sets"]) > 1 else ""
-                found.append(Measure(dataset, metric, label, -1 if better == "lower" else 1))
+            for metric, better in self.benchmark["metrics"].items():
+                unit, digits = (" (dB)", 3) if "psnr" in metric.lower() else ("", 4)
+                label = metric.upper() + unit + (f" on {dataset}" if len(self.benchmark["sets"]) > 1 else "")
+                found.append(Measure(dataset, metric, label, -1 if better == "lower" else 1, digits))
         return found
 
     @cached_property
@@ -103,13 +99,19 @@ class Ranking:
     def baseline(self, measure: Measure) -> Score:
         return Score(self.benchmark["baseline"]["sets"][measure.dataset]["mean"][measure.metric])
 
+    @property
+    def verdict(self) -> str:
+        """better, worse or equal: the best model with Converse against the best without; open if one is missing."""
+        converse, other, first = self.best(uses_converse=True), self.best(uses_converse=False), self.measures[0]
+        if not (converse and other):
+            return "open"
+        difference = converse.score(first).minus(other.score(first))
+        is_equal = difference.mean == 0 or difference.is_within_spread
+        return "equal" if is_equal else "better" if first.sign * difference.mean > 0 else "worse"
+
 
 def read_ranking(folder: Path) -> Ranking:
-    """Read folder/results.json.
-
-    Raises:
-        UserError: the file is missing, is not JSON, or lacks a part.
-    """
+    """Read folder/results.json; UserError if the file is missing, is not JSON, or lacks a part."""
     content = read_results(folder / RESULTS)
     try:
         models = [

@@ -8,12 +8,12 @@ from matplotlib.ticker import EngFormatter
 
 from .ranking import Measure, RankedModel, Ranking, Score
 
-WITHIN, UNKNOWN = "≈", "-"
+WITHIN = "≈"
 
 
 @dataclass(frozen=True)
 class Cell:
-    text: str
+    text: str = "-"
     number: float | None = None  # to sort by
 
 
@@ -29,16 +29,16 @@ class Table:
     caption: str
     columns: list[str]  # the first is that of the rows' names
     rows: list[Row]
-    sortable: bool = False
+    sortable: bool = True
 
 
 def rounded(value: float) -> str:
-    """Three significant digits: 0.412, 41.2, 4,120."""
+    """Three significant digits: 0.412, 4,120."""
     return f"{float(f'{value:.3g}'):,g}"
 
 
 def with_prefix(value: float) -> str:
-    """Three significant digits and k, M, G or T: 1.23 G."""
+    """Three significant digits: 1.23 G."""
     return EngFormatter()(float(f"{value:.3g}"))
 
 
@@ -73,44 +73,50 @@ def tables_of(ranking: Ranking) -> dict[str, Table]:
     }
 
 
-def verdict(ranking: Ranking) -> str:
-    """better, worse or equal: the best model with Converse against the best without; open if one is missing."""
-    converse, other, first = ranking.best(uses_converse=True), ranking.best(uses_converse=False), ranking.measures[0]
-    if not (converse and other):
-        return "open"
-    difference = converse.score(first).minus(other.score(first))
-    if difference.mean == 0 or difference.is_within_spread:
-        return "equal"
-    return "better" if first.sign * difference.mean > 0 else "worse"
-
-
 def _summary(ranking: Ranking) -> Table:
     converse, other = ranking.best(uses_converse=True), ranking.best(uses_converse=False)
     rows = []
     if converse and other:
         cells = [_difference(converse.score(one).minus(other.score(one)), one) for one in ranking.measures]
-        cells += [Cell(f"x {cost_of(converse, column) / cost_of(other, column):.2f}") for column in COSTS]
+        ratios = {column: cost_of(converse, column) / cost_of(other, column) for column in COSTS}
+        cells += [Cell(f"x {ratio:.2f}", ratio) for ratio in ratios.values()]
         rows = [Row(f"{converse.name} vs {other.name}", cells)]
-    caption = "The best model with the Converse operator against the best without: quality differences, cost ratios."
-    return Table(caption, ["models", *(measure.label for measure in ranking.measures), *COSTS], rows)
+    columns = ["models", *(measure.label for measure in ranking.measures), *COSTS]
+    return Table("The best model with the Converse operator: quality differences, cost ratios.", columns, rows)
 
 
 def _ranking(ranking: Ranking) -> Table:
-    unscored = [model for model in ranking.models if model not in ranking.scored]
-    rows = [Row(model.name, _ranking_cells(ranking, model), model.place) for model in ranking.scored + unscored]
-    values = [_score(ranking.baseline(measure), measure) for measure in ranking.measures]
     columns = [
         "model", "runs", *(measure.label for measure in ranking.measures), *_others(ranking), *COSTS, "cost input",
         "training time, min",
     ]  # fmt: skip
-    blank = [Cell(UNKNOWN)] * (len(columns) - len(values) - 2)
-    rows.append(Row(f"{ranking.benchmark['baseline']['name']} (baseline)", [Cell(UNKNOWN), *values, *blank]))
+    unscored = [model for model in ranking.models if model not in ranking.scored]
+    rows = [Row(model.name, _ranking_cells(ranking, model), model.place) for model in ranking.scored + unscored]
+    scores = [_score(ranking.baseline(measure), measure) for measure in ranking.measures]
+    cells = [Cell(), *scores, *[Cell()] * (len(columns) - len(scores) - 2)]
+    rows.append(Row(f"{ranking.benchmark['baseline']['name']} (baseline)", cells))
     caption = (
         "±: sample standard deviation over seeds; without it there is one run, and a difference may be chance. "
         f"Differences are in the first metric. {WITHIN}: at most the standard deviation of the difference of two runs. "
         "FLOPs are multiply-adds. Times are medians with quartiles; memory is the peak."
     )
-    return Table(caption, columns, rows, sortable=True)
+    return Table(caption, columns, rows)
+
+
+def _ranking_cells(ranking: Ranking, model: RankedModel) -> list[Cell]:
+    scores, minutes, costs = [Cell()] * (len(ranking.measures) + len(_others(ranking))), Cell(), []
+    if model.finished:
+        scores = [_score(model.score(measure), measure) for measure in ranking.measures]
+        scores += _changes(ranking, model, ranking.measures[0])
+        mean = statistics.fmean(run["seconds"] for run in model.finished) / 60
+        minutes = Cell(rounded(mean), mean)
+    for column, (path, form) in COSTS.items():
+        timing = model.cost[path[0]]
+        quartiles = f" ({form(timing['low'])}-{form(timing['high'])})" if path[-1] == "median" else ""
+        costs.append(Cell(form(cost_of(model, column)) + quartiles, cost_of(model, column)))
+    size = Cell("x".join(map(str, model.cost["input"])))
+    runs = Cell(f"{len(model.finished)} of {len(model.runs)}", len(model.finished))
+    return [runs, *scores, *costs, size, minutes]
 
 
 def _differences(ranking: Ranking) -> Table:
@@ -119,18 +125,18 @@ def _differences(ranking: Ranking) -> Table:
         Row(model.name, [cell for one in ranking.measures for cell in _changes(ranking, model, one)], model.place)
         for model in ranking.scored
     ]
-    return Table(f"{WITHIN}: within the spread over seeds.", ["model", *columns], rows, sortable=True)
+    return Table(f"{WITHIN}: within the spread over seeds.", ["model", *columns], rows)
 
 
 def _unfinished(ranking: Ranking) -> Table:
     rows = [
-        Row(model.name, [Cell(text) for text in (seed, run["status"], run["reason"] or UNKNOWN)], model.place)
+        Row(model.name, [Cell(seed), Cell(run["status"]), Cell(run["reason"] or "-")], model.place)
         for model in ranking.models
         for seed, run in model.runs.items()
         if run["status"] != "done"
     ]
-    caption = "Means are over finished runs only. The same command continues waiting and stopped runs."
-    return Table(caption, ["model", "seed", "status", "reason"], rows)
+    caption = "The same command continues waiting and stopped runs."
+    return Table(caption, ["model", "seed", "status", "reason"], rows, sortable=False)
 
 
 def _facts(ranking: Ranking) -> Table:
@@ -149,7 +155,7 @@ def _facts(ranking: Ranking) -> Table:
         "All models have the same recipe and budget; another recipe may change the order. Costs hold for this machine, "
         "input size and these versions. An infinite PSNR is that of an image restored exactly, and is not plotted."
     )
-    return Table(caption, ["", ""], [Row(key, [Cell(value)]) for key, value in facts.items()])
+    return Table(caption, ["", ""], [Row(key, [Cell(value)]) for key, value in facts.items()], sortable=False)
 
 
 def _others(ranking: Ranking) -> list[str]:
@@ -166,24 +172,6 @@ def _changes(ranking: Ranking, model: RankedModel, measure: Measure) -> list[Cel
         difference = _difference(score.minus(reference.score(measure)), measure)
         cells.append(Cell("reference", 0.0) if model is reference else difference)
     return cells
-
-
-def _ranking_cells(ranking: Ranking, model: RankedModel) -> list[Cell]:
-    done = len(model.finished)
-    scores = [Cell(UNKNOWN)] * (len(ranking.measures) + len(_others(ranking)))
-    minutes = Cell(UNKNOWN)
-    if done:
-        scores = [_score(model.score(measure), measure) for measure in ranking.measures]
-        scores += _changes(ranking, model, ranking.measures[0])
-        mean = statistics.fmean(run["seconds"] for run in model.finished) / 60
-        minutes = Cell(rounded(mean), mean)
-    costs = []
-    for column, (path, form) in COSTS.items():
-        timing = model.cost[path[0]]
-        quartiles = f" ({form(timing['low'])}-{form(timing['high'])})" if path[-1] == "median" else ""
-        costs.append(Cell(form(cost_of(model, column)) + quartiles, cost_of(model, column)))
-    size = Cell("x".join(map(str, model.cost["input"])))
-    return [Cell(f"{done} of {len(model.runs)}", done), *scores, *costs, size, minutes]
 
 
 def _score(score: Score, measure: Measure) -> Cell:
