@@ -10,11 +10,12 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["converse_basicsr", "converse_basicsr.*"]),
-    package_data={"converse_basicsr.benchmark.reporting": ["report.html"]},
+    package_data={"converse_basicsr.benchmark.reporting": ["templates/*"]},
     python_requires=">=3.10",
     install_requires=[
         "torch>=2.1",
         "basicsr>=1.4.2; python_version < '3.13'",  # 1.4.2 does not build on later ones
+        "filelock",
         "lmdb",
         "numpy",
         "opencv-python",
@@ -26,9 +27,10 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "benchmark": ["matplotlib", "mmengine>=0.10"],
+        "benchmark": ["jinja2", "matplotlib>=3.8"],
         "fft": ["ducc0>=0.36"],
         "dev": [
+            "mmengine>=0.10",
             "pytest>=8",
             "ruff>=0.14",
             "triton>=3; platform_system == 'Linux' and platform_machine == 'x86_64'",

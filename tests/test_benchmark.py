@@ -1,6 +1,5 @@
-"""basicsr benchmark: the option file, the runs, what survives a kill, and equal draws of the data."""
+"""basicsr benchmark: the option file, the runs, resuming after a kill, and equal samples of the data."""
 
-import fcntl
 import json
 import math
 import os
@@ -8,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -17,16 +17,19 @@ import pytest
 import torch
 import yaml
 from conftest import REPOSITORY
-from tiny import options, write_images
+from tiny import options, write_images, write_options
 
 import converse_basicsr.archs
 import converse_basicsr.data
 import converse_basicsr.metrics  # noqa: F401 (register)
 from converse_basicsr.benchmark import environment, runner, training
-from converse_basicsr.benchmark.converse import holds_converse, names_converse
-from converse_basicsr.benchmark.folder import lock_file, locked, note_process
+from converse_basicsr.benchmark.converse import holds_converse
+from converse_basicsr.benchmark.folder import TRAINING, lock_file, locked
+from converse_basicsr.benchmark.reporting import pages
+from converse_basicsr.benchmark.results import note_journal
 from converse_basicsr.benchmark.schedule import scale_recipe
 from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
+from converse_basicsr.checks import read_options
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
 from converse_basicsr.files.journal import Journal, read_entries
@@ -37,7 +40,7 @@ from converse_basicsr.preparation import demo
 from basicsr.archs import build_network
 
 SMALL = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "upscale": 4}
-ENTRANTS = {
+MODELS = {
     "Converse SR": {"type": "ConverseSRResNet", **SMALL},
     "EDSR": {"type": "EDSR", **SMALL},
 }
@@ -52,7 +55,7 @@ def write_benchmark(folder: Path, **changes) -> Path:
     opt["datasets"]["val"]["type"] = "BicubicSRDataset"
     opt["datasets"]["val_2"] = {**opt["datasets"]["val"], "name": "again"}
     recipe = {key: opt[key] for key in ("scale", "datasets", "train", "val", "logger")}
-    content = {"name": "bench", "seeds": [0, 1], "budget": {"iterations": 2}, "entrants": ENTRANTS, "recipe": recipe}
+    content = {"name": "bench", "seeds": [0, 1], "budget": {"iterations": 2}, "models": MODELS, "recipe": recipe}
     file = folder / "bench.yml"
     file.write_text(yaml.safe_dump({**content, **changes}, sort_keys=False))
     return file
@@ -60,20 +63,13 @@ def write_benchmark(folder: Path, **changes) -> Path:
 
 @pytest.fixture
 def here(in_tmp, monkeypatch):
-    """Images, option file, and stand-ins: cost and report are others' work, and trainings run in this process."""
+    """Images and an option file; to save time, no costs and reports, and trainings run in this process."""
     write_images(in_tmp / "data")
     write_benchmark(in_tmp)
-    stand_ins(monkeypatch)
-    monkeypatch.setattr(training, "run_command", lambda arguments, log, lock, look: main(arguments))
+    monkeypatch.setattr(runner, "measure_cost", lambda network, inputs, scale, device: {"input": list(inputs[0].shape)})
+    monkeypatch.setattr(pages, "write_report", lambda folder: [folder / "results.md"])
+    monkeypatch.setattr(training, "run_command", lambda arguments, folder, log, look: main(arguments))
     return in_tmp
-
-
-def stand_ins(monkeypatch) -> None:
-    cost, reporting = (types.ModuleType(f"converse_basicsr.benchmark.{name}") for name in ("cost", "reporting"))
-    cost.measure_cost = lambda network, inputs, scale, device: {"input": list(inputs[0].shape), "scale": scale}
-    reporting.write_report = lambda folder: [folder / "results.md"]
-    for module in (cost, reporting):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
 def bench(*arguments, code=0) -> dict:
@@ -85,20 +81,19 @@ def results(folder="results/benchmark/bench") -> dict:
     return json.loads(Path(folder, "results.json").read_text())
 
 
-def test_every_entrant_and_seed_is_trained_and_measured(here, capsys):
+def test_every_model_and_seed_is_trained_and_measured(here, capsys):
     content = bench()
-    head, entrants = content["benchmark"], content["entrants"]
-    assert head["sets"] == ["tiny_val", "again"] and head["metrics"] == ["psnr"] and head["finished"]
-    assert head["better"] == {"psnr": "higher"}
+    head, models = content["benchmark"], content["models"]
+    assert head["sets"] == ["tiny_val", "again"] and head["metrics"] == {"psnr": "higher"} and head["finished"]
     assert head["baseline"]["name"] == "bicubic"
     assert list(head["baseline"]["sets"]["again"]["images"]) == ["image0", "image1", "image2"]
-    assert list(entrants) == list(ENTRANTS)
-    for name, entrant in entrants.items():
-        assert entrant["network"] == ENTRANTS[name]
-        assert entrant["cost"] == {"input": [1, 3, 16, 16], "scale": 4, "environment": content["environment"]}
-        assert entrant["uses_converse"] == (name == "Converse SR")
-        assert list(entrant["runs"]) == ["0", "1"]
-        for run in entrant["runs"].values():
+    assert list(models) == list(MODELS)
+    for name, model in models.items():
+        assert model["network"] == MODELS[name]
+        assert model["cost"] == {"input": [1, 3, 16, 16], "environment": content["environment"]}
+        assert model["uses_converse"] == (name == "Converse SR")
+        assert list(model["runs"]) == ["0", "1"]
+        for run in model["runs"].values():
             assert (run["status"], run["reason"], run["iterations"]) == ("done", None, 2)
             assert [point["iter"] for point in run["curve"]] == [1, 2]
             assert 0 < run["curve"][0]["seconds"] <= run["curve"][1]["seconds"] <= run["seconds"]
@@ -109,7 +104,7 @@ def test_every_entrant_and_seed_is_trained_and_measured(here, capsys):
             for path in run["images"]["tiny_val"].values():
                 assert Path("results/benchmark/bench", path).is_file()
     assert Path("results/benchmark/bench/images/again/image1_gt.png").is_file()
-    finals = [entrants["EDSR"]["runs"][seed]["final"]["tiny_val"]["mean"]["psnr"] for seed in "01"]
+    finals = [models["EDSR"]["runs"][seed]["final"]["tiny_val"]["mean"]["psnr"] for seed in "01"]
     assert finals[0] != finals[1]
     assert (
         "wrote results/benchmark/bench/results.json\nwrote results/benchmark/bench/results.md"
@@ -118,7 +113,7 @@ def test_every_entrant_and_seed_is_trained_and_measured(here, capsys):
 
 
 def test_what_is_done_is_not_done_again(here, monkeypatch):
-    write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]})
+    write_benchmark(here, seeds=[0], models={"EDSR": MODELS["EDSR"]})
     first = bench()
     monkeypatch.setattr(runner, "train", None)
     monkeypatch.setattr(runner, "measure_baseline", None)
@@ -129,23 +124,18 @@ def test_a_cost_that_is_taken_out_is_measured_again_and_nothing_else(here, monke
     write_benchmark(here, seeds=[0], budget={"iterations": 1})
     first = bench()
     without = json.loads(json.dumps(first))
-    del without["entrants"]["EDSR"]["cost"]
-    del without["entrants"]["EDSR"]["uses_converse"]  # as an earlier version left it
+    del without["models"]["EDSR"]["cost"]
     Path("results/benchmark/bench/results.json").write_text(json.dumps(without))
     reported = []
-    monkeypatch.setattr(sys.modules["converse_basicsr.benchmark.reporting"], "write_report", report_to(reported))
+    monkeypatch.setattr(pages, "write_report", lambda folder: reported.append(results(folder)) or [])
     for name in ("train", "measure_baseline"):
         monkeypatch.setattr(runner, name, None)
-    monkeypatch.setattr(sys.modules["converse_basicsr.benchmark.cost"], "measure_cost", lambda *_: {"flops": 7})
+    monkeypatch.setattr(runner, "measure_cost", lambda *_: {"flops": 7})
     again = bench()
-    assert again["entrants"]["EDSR"]["cost"] == {"flops": 7, "environment": first["environment"]}
+    assert again["models"]["EDSR"]["cost"] == {"flops": 7, "environment": first["environment"]}
     assert reported[-1] == again
-    again["entrants"]["EDSR"]["cost"] = first["entrants"]["EDSR"]["cost"]
+    again["models"]["EDSR"]["cost"] = first["models"]["EDSR"]["cost"]
     assert again == first
-
-
-def report_to(reported: list[dict]):
-    return lambda folder: reported.append(results(folder)) or []
 
 
 @pytest.mark.parametrize(
@@ -173,12 +163,12 @@ def test_two_images_of_one_name_are_refused_before_anything_is_trained(here, cap
 def test_an_image_restored_exactly_has_an_infinite_psnr(here, monkeypatch):
     """The baseline of a flat image; results.json, read again, says so in words."""
     cv2.imwrite("data/HR/image0.png", np.full((64, 64, 3), 127, np.uint8))
-    write_benchmark(here, seeds=[0], budget={"iterations": 1}, entrants={"EDSR": ENTRANTS["EDSR"]})
+    write_benchmark(here, seeds=[0], budget={"iterations": 1}, models={"EDSR": MODELS["EDSR"]})
     content = bench()
     measured = content["benchmark"]["baseline"]["sets"]["tiny_val"]
     assert measured["images"]["image0"] == {"psnr": "inf"} and measured["mean"] == {"psnr": "inf"}
     assert measured["images"]["image1"]["psnr"] < 100
-    assert content["entrants"]["EDSR"]["runs"]["0"]["status"] == "done"
+    assert content["models"]["EDSR"]["runs"]["0"]["status"] == "done"
     monkeypatch.setattr(runner, "train", None)
     assert bench() == content
 
@@ -186,43 +176,43 @@ def test_an_image_restored_exactly_has_an_infinite_psnr(here, monkeypatch):
 @pytest.mark.parametrize(("value", "status"), [(math.inf, "waiting"), (math.nan, "diverged")])
 def test_nan_alone_is_divergence(value, status):
     run = {"status": "waiting", "curve": []}
-    runner._note(run, [{"iter": 7, "seconds": 1.0, "set": "a", "metrics": {"psnr": value}}])
+    note_journal(run, [{"iter": 7, "seconds": 1.0, "set": "a", "metrics": {"psnr": value}}])
     assert run["status"] == status and len(run["curve"]) == (status == "waiting")
     assert run.get("reason") == (None if status == "waiting" else "psnr is nan on a at iteration 7")
 
 
-def test_a_diverged_entrant_is_noted_and_the_others_go_on(here):
-    write_benchmark(here, seeds=[0], entrants={"Breaks": BREAKS, **ENTRANTS})
-    entrants = bench()["entrants"]
-    run = entrants["Breaks"]["runs"]["0"]
+def test_a_diverged_model_is_noted_and_the_others_go_on(here):
+    write_benchmark(here, seeds=[0], models={"Breaks": BREAKS, **MODELS})
+    models = bench()["models"]
+    run = models["Breaks"]["runs"]["0"]
     assert run["status"] == "diverged" and run["iterations"] == 1
     assert run["reason"] == "l_pix is inf at iteration 1"
     assert run["curve"] == [] and run["final"] == {}
-    assert all(entrants[name]["runs"]["0"]["status"] == "done" for name in ENTRANTS)
+    assert all(models[name]["runs"]["0"]["status"] == "done" for name in MODELS)
 
 
 def test_a_failed_run_is_tried_again(here, monkeypatch, capsys):
     """Out of memory, say: its process is killed."""
     run_command = training.run_command
 
-    def fail(arguments, log, lock, look):
-        return -signal.SIGKILL if "converse_sr_seed1" in arguments[2] else run_command(arguments, log, lock, look)
+    def fail(arguments, folder, log, look):
+        return -signal.SIGKILL if "converse_sr_seed1" in arguments[2] else run_command(arguments, folder, log, look)
 
     monkeypatch.setattr(training, "run_command", fail)
     content = bench(code=1)
-    run = content["entrants"]["Converse SR"]["runs"]["1"]
+    run = content["models"]["Converse SR"]["runs"]["1"]
     assert (run["status"], run["reason"]) == ("stopped", "killed by SIGKILL (out of memory?)")
     assert content["benchmark"]["finished"] is None
-    assert content["entrants"]["EDSR"]["runs"]["1"]["status"] == "done"
-    assert "1 runs stopped before their end" in capsys.readouterr().out
+    assert content["models"]["EDSR"]["runs"]["1"]["status"] == "done"
+    assert "1 runs stopped early" in capsys.readouterr().out
     monkeypatch.setattr(training, "run_command", run_command)
     assert bench()["benchmark"]["finished"]
 
 
 def test_a_training_that_ends_early_is_not_done(here):
     """BasicSR counts an incomplete batch of each epoch, and drops it: with 3 images, batches of 2, every second one."""
-    write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]}, budget={"iterations": 8})
-    run = bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=1)["entrants"]["EDSR"]["runs"]["0"]
+    write_benchmark(here, seeds=[0], models={"EDSR": MODELS["EDSR"]}, budget={"iterations": 8})
+    run = bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=1)["models"]["EDSR"]["runs"]["0"]
     assert run["status"] == "stopped" and run["reason"].startswith("ended at iteration 5 of 8")
 
 
@@ -237,46 +227,52 @@ def test_a_forced_budget_takes_the_place_of_the_files(in_tmp, budget):
 
 def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
     write_benchmark(here, seeds=[0], budget={"minutes": 0.002})
-    monkeypatch.setattr(training, "PROBE", (1, 3))
+
     monkeypatch.setattr(runner, "PROBE", (1, 3))
-    for entrant in bench()["entrants"].values():
-        rate, iterations = entrant["probe"]["seconds_per_iteration"], entrant["probe"]["iterations"]
+    for model in bench()["models"].values():
+        rate, iterations = model["probe"]["seconds_per_iteration"], model["probe"]["iterations"]
         assert iterations == max(1, int(0.12 / rate))
-        assert entrant["runs"]["0"]["iterations"] == iterations
+        assert model["runs"]["0"]["iterations"] == iterations
     assert not list(Path("results/benchmark/bench/experiments").glob("*probe*"))
 
 
 def test_a_data_set_too_small_to_be_timed_is_named(here, monkeypatch, capsys):
     write_benchmark(here, budget={"minutes": 1})
-    monkeypatch.setattr(training, "PROBE", (1, 8))
+
     monkeypatch.setattr(runner, "PROBE", (1, 8))
     bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=2)
     message = capsys.readouterr().err
     assert "Converse SR: cannot be timed for budget:minutes: its short training ended at iteration 5 of 8" in message
-    assert "a larger dataset_enlarge_ratio mends it" in message
+    assert "use a larger dataset_enlarge_ratio" in message
 
 
-def test_a_changed_file_is_refused_and_force_begins_anew(here, capsys):
-    write_benchmark(here, seeds=[0], entrants={"EDSR": ENTRANTS["EDSR"]})
+def test_a_changed_file_is_refused_and_force_starts_again(here, capsys):
+    write_benchmark(here, seeds=[0], models={"EDSR": MODELS["EDSR"]})
     bench()
-    write_benchmark(here, seeds=[1], entrants={"EDSR": ENTRANTS["EDSR"]})
+    write_benchmark(here, seeds=[1], models={"EDSR": MODELS["EDSR"]})
     bench(code=2)
     assert (
-        "has results of other options: seeds was [0], is [1]; take another name, or --force" in capsys.readouterr().err
+        "has results of other options (1 differ: seeds was [0], is [1]); choose another name, or --force"
+        in capsys.readouterr().err
     )
-    assert list(bench("--force")["entrants"]["EDSR"]["runs"]) == ["1"]
+    assert list(bench("--force")["models"]["EDSR"]["runs"]) == ["1"]
     archived = list(Path("results/benchmark").glob("bench_archived_*"))
-    assert len(archived) == 1 and list(results(archived[0])["entrants"]["EDSR"]["runs"]) == ["0"]
+    assert len(archived) == 1 and list(results(archived[0])["models"]["EDSR"]["runs"]) == ["0"]
     Path("other/bench").mkdir(parents=True)
     Path("other/bench/notes.txt").write_text("not ours")
     bench("--out", "other", code=2)
-    assert "is there and is no benchmark's" in capsys.readouterr().err
+    assert "exists and has no benchmark.yml" in capsys.readouterr().err
 
 
-def test_force_moves_a_folder_aside_under_the_lock(here, monkeypatch, capsys):
+def is_locked(file: Path) -> bool:
+    """As another process sees it."""
+    program = "import sys, filelock; filelock.FileLock(sys.argv[1]).acquire(timeout=0)"
+    return subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True).returncode != 0
+
+
+def test_force_renames_a_folder_under_the_lock(here, monkeypatch, capsys):
     def prepare_folder(benchmark, out, force):
-        with lock_file(out / benchmark.name).open() as file, pytest.raises(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert is_locked(lock_file(out / benchmark.name))
         raise UserError("the lock is held")
 
     monkeypatch.setattr(runner, "prepare_folder", prepare_folder)
@@ -301,37 +297,41 @@ SWIN_7 = {**SWIN, "img_size": 7, "window_size": 7}
     ("changes", "message"),
     [
         (
-            {"entrants": {**ENTRANTS, "A": {**SWIN, "window_size": None}}},
+            {"models": {**MODELS, "A": {**SWIN, "window_size": None}}},
             "A: network_g:window_size: must be an integer of 1 or more, got None",
         ),
-        ({"entrants": {**ENTRANTS, "A": {**SWIN_7, "upscale": 2}}}, "network_g: SwinIR makes"),
+        ({"models": {**MODELS, "A": {**SWIN_7, "upscale": 2}}}, "network_g: SwinIR makes"),
         (
-            {"entrants": {**ENTRANTS, "A": {"type": "EDSR", "num_feats": 4}}},
-            "entrants: A: network_g: EDSR has no option",
+            {"models": {**MODELS, "A": {"type": "EDSR", "num_feats": 4}}},
+            "models: A: network_g: EDSR has no option",
         ),
         (
-            {"entrants": {**ENTRANTS, "A": {"type": "MSRResNet", "upscale": 2}}},
-            "entrants: A: network_g: MSRResNet makes",
+            {"models": {**MODELS, "A": {"type": "MSRResNet", "upscale": 2}}},
+            "models: A: network_g: MSRResNet makes",
         ),
         (
-            {"entrants": {"A": {"type": "EDRS"}, **ENTRANTS, "B": {"type": "RCAN"}}},
+            {"models": {"A": {"type": "EDRS"}, **MODELS, "B": {"type": "RCAN"}}},
             r"A: network_g:type: no arch named 'EDRS'.*; B: network_g: RCAN needs",
         ),
         (
-            {"entrants": {"A": {"type": "EDSR", "model_type": "SRModel"}}},
-            "A: model_type: SRModel does not keep the draws",
+            {"models": {"A": {"type": "EDSR", "model_type": "SRModel"}}},
+            "A: model_type: SRModel must be RestorationModel or a subclass",
         ),
-        ({"entrants": {"A b": ENTRANTS["EDSR"], "a-B": ENTRANTS["EDSR"]}}, "entrants:a-B: its files would have"),
-        ({"entrants": {"debug": ENTRANTS["EDSR"]}}, "entrants:debug: must be letters"),
-        ({"entrants": {"A": {}}}, "no entrants:A:type"),
-        ({"entrants": {}}, "entrants: must hold names"),
-        ({"seeds": [0, 0]}, "seeds: each may be there once"),
-        ({"seeds": 3}, "seeds: must be a list of whole numbers"),
+        (
+            {"models": {"A b": MODELS["EDSR"], "a-B": MODELS["EDSR"]}},
+            "models:a-B: its files would have the same names as those of A b",
+        ),
+        ({"models": {"debug": MODELS["EDSR"]}}, "models:debug: must be letters"),
+        ({"models": {"A": {}}}, "no models:A:type"),
+        ({"models": {}}, "models: must be a mapping of names to networks"),
+        ({"seeds": [0, 0]}, "seeds: must all be different"),
+        ({"seeds": 3}, "seeds: must be a list of integers"),
         ({"budget": {"hours": 1}}, "budget: must be {iterations: N} or {minutes: M}"),
         ({"budget": {"minutes": 0}}, "budget:minutes: must be a number above 0"),
-        ({"budget": {"iterations": 1.5}}, "budget:iterations: must be a whole number"),
+        ({"budget": {"iterations": 1.5}}, "budget:iterations: must be an integer"),
         ({"name": "a/b"}, "name: must be letters"),
-        ({"seed": [0]}, "no option 'seed'"),
+        ({"seed": [0]}, r"no option 'seed'; did you mean seeds\? \(name, task, "),
+        ({"entrants": MODELS}, r"no option 'entrants' \(name, task, seeds, budget, models, recipe\)"),
     ],
 )
 def test_wrong_files_are_refused_before_anything_is_trained(in_tmp, changes, message):
@@ -345,9 +345,9 @@ def test_wrong_files_are_refused_before_anything_is_trained(in_tmp, changes, mes
     [
         ("recipe:train:optim_g:lr=0", "bench.yml: recipe: train:optim_g:lr: must be a number above 0"),
         ("recipe:datasets:train:dataroot_gt=nowhere", "recipe: datasets:train:dataroot_gt: no such file or folder"),
-        ("recipe:manual_seed=1", "recipe:manual_seed: is not the recipe's"),
-        ("recipe:datasets:val_2:name=tiny_val", "each with a name of its own"),
-        ("recipe:train:total_iter=0", "recipe:train:total_iter: must be a whole number"),
+        ("recipe:manual_seed=1", "recipe:manual_seed: does not belong to the recipe"),
+        ("recipe:datasets:val_2:name=tiny_val", "must hold val sets with different names"),
+        ("recipe:train:total_iter=0", "recipe:train:total_iter: must be an integer >= 1"),
     ],
 )
 def test_a_wrong_recipe_is_said_once(in_tmp, entry, message):
@@ -372,12 +372,12 @@ def test_a_budget_keeps_the_shares_of_the_recipe():
     assert sum(scale_recipe(recipe, 7)["train"]["scheduler"]["periods"]) >= 7
 
 
-# --- what killed processes leave ---
+# --- after a kill ---
 
 
 def test_a_broken_off_training_goes_on_from_its_last_state(here, monkeypatch):
     """A real training in its own process, ended by Ctrl-C in this one, and gone on with."""
-    write_benchmark(here, seeds=[0], budget={"iterations": 400}, entrants={"EDSR": ENTRANTS["EDSR"]})
+    write_benchmark(here, seeds=[0], budget={"iterations": 400}, models={"EDSR": MODELS["EDSR"]})
     forced = [
         "recipe:train:total_iter=400",
         "recipe:train:scheduler:periods=[400]",
@@ -386,21 +386,21 @@ def test_a_broken_off_training_goes_on_from_its_last_state(here, monkeypatch):
         "recipe:logger:save_checkpoint_freq=10",
     ]
     in_this_process = training.run_command
-    pids = []
+    folder = here / "results/benchmark/bench"
 
-    def interrupt(folder, entries):
+    was_locked = []
+
+    def interrupt(run, entries):
         if entries and entries[-1]["iter"] >= 20:
-            pids.append(int(lock_file(folder).read_text()))
+            was_locked.append(is_locked(lock_file(folder, TRAINING)))
             raise KeyboardInterrupt
 
-    folder = here / "results/benchmark/bench"
     monkeypatch.setattr(training, "run_command", REAL_COMMAND)
     monkeypatch.setattr(training, "POLL", 0.05)
-    monkeypatch.setattr(runner, "_note", lambda run, entries: interrupt(folder, entries))
+    monkeypatch.setattr(runner, "note_journal", interrupt)
     bench("--force_yml", *forced, code=130)
-    with pytest.raises(ProcessLookupError):
-        os.kill(pids[0], 0)
-    run = results()["entrants"]["EDSR"]["runs"]["0"]
+    assert was_locked[0] and not is_locked(lock_file(folder, TRAINING))  # the training ended too
+    run = results()["models"]["EDSR"]["runs"]["0"]
     assert (run["status"], run["reason"]) == ("stopped", "interrupted")
     journal = folder / "experiments/bench_edsr_seed0/journal.jsonl"
     before = read_entries(journal)
@@ -408,8 +408,8 @@ def test_a_broken_off_training_goes_on_from_its_last_state(here, monkeypatch):
         file.write('{"iter": 300, "sec')  # half a line, as a kill leaves it
 
     monkeypatch.setattr(training, "run_command", in_this_process)
-    monkeypatch.setattr(runner, "_note", NOTE)
-    run = bench("--force_yml", *forced)["entrants"]["EDSR"]["runs"]["0"]
+    monkeypatch.setattr(runner, "note_journal", note_journal)
+    run = bench("--force_yml", *forced)["models"]["EDSR"]["runs"]["0"]
     assert (run["status"], run["iterations"]) == ("done", 400)
     after = read_entries(journal)
     kept = [entry for entry in before if entry["iter"] <= 10]  # the first state, at least, was there
@@ -420,16 +420,35 @@ def test_a_broken_off_training_goes_on_from_its_last_state(here, monkeypatch):
     assert seconds == sorted(seconds) and run["seconds"] == seconds[-1]
 
 
-REAL_COMMAND, NOTE = training.run_command, runner._note
+REAL_COMMAND = training.run_command
 
 
-def test_a_training_that_outlives_its_parent_is_waited_for(tmp_path, capsys):
-    with locked(tmp_path / "bench") as lock:
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"], pass_fds=(lock,))
-        note_process(lock, child.pid)
-    with locked(tmp_path / "bench"):
-        assert child.wait(10) == 0
-    assert f"process {child.pid} is at work there; waiting for its end" in capsys.readouterr().out
+KILLED = """
+import sys
+from pathlib import Path
+from converse_basicsr.benchmark import folder, training
+bench = Path("bench")
+with folder.locked(bench):
+    training.run_command(["train", "-opt", "opt.yml", "--root", "bench", "--no_report"], bench, bench / "log", print)
+"""
+
+
+def test_a_training_that_outlives_its_benchmark_is_waited_for(in_tmp, capsys):
+    write_images(in_tmp / "data")
+    options_file = {"datasets__train__dataset_enlarge_ratio": 100, "train__scheduler__periods": [50], "val": None}
+    write_options(in_tmp / "opt.yml", train__total_iter=50, **options_file)
+    folder = Path("bench")
+    folder.mkdir()
+    benchmark = subprocess.Popen([sys.executable, "-c", KILLED])
+    while not (folder / "experiments").is_dir():
+        assert benchmark.poll() is None
+        time.sleep(0.05)
+    benchmark.kill()
+    benchmark.wait()
+    assert not is_locked(lock_file(folder)) and is_locked(lock_file(folder, TRAINING))
+    with locked(folder):
+        assert (folder / "experiments/tiny/models/net_g_latest.pth").is_file()
+    assert "bench: another process works on it; waiting for its end" in capsys.readouterr().out
 
 
 def test_a_journal_that_cannot_be_rewritten_stays_whole(tmp_path, monkeypatch):
@@ -463,7 +482,7 @@ def test_a_gpu_that_is_not_used_is_not_named(monkeypatch):
 )
 def test_the_devices_are_those_of_num_gpu(monkeypatch, num_gpu, devices):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert runner._used_devices(types.SimpleNamespace(recipe=num_gpu)) == devices
+    assert runner.used_devices(types.SimpleNamespace(recipe=num_gpu)) == devices
 
 
 def test_the_commit_of_an_enclosing_repository_is_not_ours(tmp_path):
@@ -498,7 +517,6 @@ SMALL_USRNET = {"type": "ConverseUSRNet", "num_feat": 4, "num_iterations": 1, "n
 )
 def test_which_networks_have_the_operator(network, expected):
     assert holds_converse(build_network(network)) == expected
-    assert names_converse(network) == expected
 
 
 # --- equal draws ---
@@ -530,7 +548,7 @@ def test_the_same_seed_means_the_same_data_for_every_network(in_tmp, monkeypatch
 
     def same(separate_draws: bool) -> list[bool]:
         first, *others = (
-            batches(in_tmp, monkeypatch, network, separate_draws, workers) for network in (*ENTRANTS.values(), SWIN)
+            batches(in_tmp, monkeypatch, network, separate_draws, workers) for network in (*MODELS.values(), SWIN)
         )
         return [all(map(torch.equal, first, other)) for other in others]
 
@@ -559,25 +577,66 @@ def test_the_network_draws_of_its_own(in_tmp, monkeypatch):
 
 def test_an_image_of_no_whole_windows_is_checked_measured_and_trained_on(here):
     """A window of 7, input of 16 x 16 and patches of 8 x 8."""
-    write_benchmark(here, seeds=[0], budget={"iterations": 1}, entrants={"Swin": SWIN_7})
-    swin = bench()["entrants"]["Swin"]
+    write_benchmark(here, seeds=[0], budget={"iterations": 1}, models={"Swin": SWIN_7})
+    swin = bench()["models"]["Swin"]
     assert swin["cost"]["input"] == [1, 3, 21, 21]
     assert swin["runs"]["0"]["status"] == "done"
 
 
 # --- the option files ---
 
+MERGED = """
+name: bench
+seeds: [0]
+x-feat: &feat {num_feat: 4, upscale: 4}
+models:
+  A: &a {<<: *feat, type: MSRResNet}
+  B: {<<: [*a, *feat], num_feat: 8}
+recipe:
+  scale: 4
+  datasets:
+    train: {name: train}
+    val: &val {name: one, type: BicubicSRDataset, dataroot_gt: here, io_backend: {type: disk}}
+    val_2: {<<: *val, name: two}
+  train: {total_iter: 5, scheduler: {type: CosineAnnealingRestartLR}}
+  val: {val_freq: 1, metrics: {psnr: &psnr {type: calculate_psnr}, again: *psnr}}
+  logger: {print_freq: 1, save_checkpoint_freq: 1}
+"""
+
+
+def test_merge_keys_are_read_and_share_nothing(in_tmp):
+    Path("bench.yml").write_text(MERGED)
+    benchmark = read_benchmark("bench.yml", ["recipe:datasets:val:io_backend:type=lmdb"])
+    assert [model.network for model in benchmark.models] == [
+        {"type": "MSRResNet", "num_feat": 4, "upscale": 4},
+        {"type": "MSRResNet", "num_feat": 8, "upscale": 4},
+    ]
+    assert {name: section["io_backend"]["type"] for name, section in benchmark.sets.items()} == {
+        "one": "lmdb",
+        "two": "disk",
+    }
+    assert benchmark.metrics == {"psnr": {"type": "calculate_psnr"}, "again": {"type": "calculate_psnr"}}
+    assert "*" not in yaml.safe_dump(benchmark.options) and "x-feat" not in benchmark.options
+
+
+def test_other_option_files_may_not_use_merge_keys(in_tmp):
+    """BasicSR's own reader does not know them."""
+    Path("opt.yml").write_text("a: &a {b: 1}\nc: {<<: *a}\n")
+    with pytest.raises(UserError, match="line 2: YAML does not read the key <<"):
+        read_options("opt.yml")
+
+
 FILES = sorted((REPOSITORY / "options/benchmark").glob("*.yml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_entrant_of_the_option_files_builds(path):
+def test_every_model_of_the_option_files_builds(path):
     benchmark = read_benchmark(str(path))
     assert benchmark.name == path.stem
     color = benchmark.recipe["datasets"]["train"].get("color", "rgb")
     lq = torch.rand(1, 1 if color == "gray" else 3, 16, 16)
-    for entrant in benchmark.entrants:
-        network = build_network(entrant.network).eval()
+    for model in benchmark.models:
+        network = build_network(model.network).eval()
         kernel = torch.full((1, 1, 7, 7), 1 / 49)
         with torch.no_grad():
             output = call_network(network, lq, kernel, benchmark.scale)

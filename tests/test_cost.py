@@ -1,7 +1,6 @@
-"""What is counted, against counts by hand; what is measured, by its form."""
+"""What is counted, against counts by hand and mmengine's; what is measured, by its form."""
 
 import math
-import sys
 
 import pytest
 import torch
@@ -12,13 +11,10 @@ from converse_basicsr import Converse2D, ConverseBlock
 from converse_basicsr.benchmark import timing
 from converse_basicsr.benchmark.cost import measure_cost
 from converse_basicsr.benchmark.flops import count_flops
-from converse_basicsr.errors import UserError
 from converse_basicsr.layers.pointwise import PointwiseConv2d
 from converse_basicsr.layers.spatial import build_spatial_op
 
 from basicsr.utils.registry import ARCH_REGISTRY
-
-pytest.importorskip("mmengine")
 
 
 def counts(network, *inputs):
@@ -39,15 +35,17 @@ def fft_pair(points, complex_signals):
         (PointwiseConv2d(3, 5), 2 * 5 * 3 * 48, 2 * 5 * 48),
         (build_spatial_op(3, 5, padding=0, padding_mode="replicate", eps=1, spatial_op="conv"), 2 * 3 * 25 * 48, 288),
         (Converse2D(3, 3, 2, 2), 2 * 3 * 4 * 48, 2 * 3 * 4 * 48),  # a depthwise transposed convolution
+        (nn.BatchNorm2d(3), 0, 0),
+        (nn.PReLU(), 0, 0),
     ],
-    ids=["3x3", "same", "transposed", "1x1", "depthwise", "block form"],
+    ids=["3x3", "same", "transposed", "1x1", "depthwise", "block form", "norm", "activation"],
 )
 def test_convolutions(layer, flops, activations):
     assert counts(layer, torch.rand(2, 3, 6, 8)) == (flops, flops, activations)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4])
-def test_converse2d_of_scale_1_with_its_filter_kept(batch):
+def test_converse2d_of_scale_1_with_its_filter_cached(batch):
     points = (6 + 4) * (7 + 4)  # padded by 2
     if batch % 2:
         signals, bins = batch * 3, 10 * (11 // 2 + 1)
@@ -83,63 +81,68 @@ class Spectral(nn.Module):
     [
         (lambda x: torch.fft.fft(x.to(torch.complex64), dim=1), 2.5 * 256 * 4),
         (lambda x: torch.fft.rfft(x), 1.25 * 256 * 4),
-        (lambda x: torch.fft.fftn(x), 1.25 * 256 * 8),
+        (lambda x: torch.fft.irfft(x.to(torch.complex64)[:, :9]), 1.25 * 256 * 4),
+        (lambda x: torch.fft.fftn(x), 2.5 * 256 * 8),  # torch makes it complex first
         (lambda x: torch.fft.rfftn(x, dim=(0, 1)), 1.25 * 256 * 8),
         (lambda x: x.to(torch.complex64) * 1j * x, 256 * (4 + 2)),
+        (lambda x: x.to(torch.complex64).mul_(x).div_(2), 256 * (2 + 2)),
         (lambda x: x.to(torch.complex64) / x, 256 * 2),
         (lambda x: x.to(torch.complex64) @ x.to(torch.complex64), 4 * 256 * 16),
         (lambda x: x * x / 2, 0),
     ],
-    ids=["fft", "rfft", "fftn", "rfftn", "product", "division", "matmul", "real"],
+    ids=["fft", "rfft", "irfft", "fftn", "rfftn", "product", "in place", "division", "matmul", "real"],
 )
 def test_work_on_spectra(function, flops):
     assert counts(Spectral(function), torch.rand(16, 16))[:2] == (0, flops)
 
 
-def test_a_batched_right_matrix_counts_whole():
-    assert counts(Spectral(lambda x: x[0] @ x), torch.rand(3, 4, 4))[:2] == (3 * 4**3,) * 2
+@pytest.mark.parametrize(
+    ("function", "flops"),
+    [
+        (lambda x: x[0] @ x, 3 * 4**3),
+        (lambda x: torch.zeros(3, 4, 4).baddbmm_(x, x), 3 * 4**3),
+        (lambda x: torch.addmm(x[2], x[0], x[1]), 4**3),
+    ],
+    ids=["broadcast", "in place", "with a bias"],
+)
+def test_matrix_products(function, flops):
+    assert counts(Spectral(function), torch.rand(3, 4, 4))[:2] == (flops, flops)
 
 
 def test_a_whole_network():
     network = ARCH_REGISTRY.get("ConverseDnCNN")(num_feat=4, num_block=2, kernel_size=3)
     pixels, points, bins = 7 * 6, 11 * 10, 11 * 6
-    norm = 4 * 4 * pixels  # 4 a value
-    block = 2 * norm + 4 * 4 * 8 * pixels
     spectral = 8 * (fft_pair(points, False) + 4 * bins)
     flops, with_fft, activations = counts(network, torch.rand(1, 1, 7, 6))
-    assert flops == 2 * block + 2 * 4 * pixels
+    assert flops == 2 * 4 * 4 * 8 * pixels + 2 * 4 * pixels
     assert with_fft - flops == pytest.approx(2 * spectral)
     assert activations == 2 * (2 * (8 + 4) * pixels + 8 * (2 * bins + points)) + (4 + 1) * pixels
 
 
-def test_counts_do_not_depend_on_the_mode_or_on_what_was_kept_and_leave_the_network_alone():
+def test_counts_do_not_depend_on_the_mode_or_on_cached_filters_and_leave_the_network_alone():
     torch.manual_seed(0)
     network, x = ConverseBlock(4, 3), torch.rand(2, 4, 6, 6)
     before = counts(network, x)
+    assert network.training
     with torch.no_grad():
-        network.eval()(x)
-    kept = network.conv1[3].filter_cache._entry
+        expected = network.eval()(x)
     assert counts(network, x) == before
-    assert network.conv1[3].filter_cache._entry is kept and not network.training
-
-
-@pytest.mark.parametrize("options", [{"fast_size": True}, {"prior": "bicubic", "scale": 2}, {"scale": 3}], ids=str)
-@pytest.mark.parametrize("batch", [1, 2])
-@pytest.mark.filterwarnings("ignore")  # of the tracer: the trace is for one size
-def test_a_trace_computes_the_same(options, batch):
-    layer = nn.Sequential(ConverseBlock(4, 5), Converse2D(4, 4, 5, **options)).double()
-    x = torch.rand(batch, 4, 9, 7).double()
-    torch.testing.assert_close(torch.jit.trace(layer, x, check_trace=False)(x), layer(x))
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_trace_follows_the_parameters_even_if_a_filter_is_kept():
-    layer, x = Converse2D(2, 2, 3).eval(), torch.rand(1, 2, 6, 6)
+    assert not network.training
     with torch.no_grad():
-        layer(x)
-        traced = torch.jit.trace(layer, x, check_trace=False)
-        traced.weight.add_(1)
-        torch.testing.assert_close(traced(x), layer(x))
+        assert torch.equal(network(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("arch", "options", "channels"),
+    [("MSRResNet", {"num_feat": 8, "num_block": 2, "upscale": 4}, 3), ("DnCNN", {"num_feat": 8, "num_layer": 4}, 1)],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_mmengine_counts_the_same_convolutions(arch, options, channels):
+    analysis = pytest.importorskip("mmengine.analysis")
+    network, x = ARCH_REGISTRY.get(arch)(**options).eval(), torch.rand(1, channels, 12, 8)
+    analyzer = analysis.FlopAnalyzer(network, x).unsupported_ops_warnings(False).tracer_warnings("none")
+    flops, with_fft, _ = counts(network, x)
+    assert flops == with_fft == analyzer.by_operator()["conv"]
 
 
 @pytest.fixture
@@ -158,13 +161,25 @@ def test_measure_cost(brief):
     assert cost["input"] == [2, 3, 8, 6]
     assert cost["parameters"] == sum(value.numel() for value in state.values())
     for time in (cost["latency_ms"], cost["training_step_ms"]):
-        assert 0 < time["low"] <= time["median"] <= time["high"]
+        assert 0 < time["low"] <= time["median"] <= time["high"] and time["runs"] == timing.MIN_RUNS
     pixels = 2 * 16 * 12
     assert cost["throughput_mpixel_s"] == pytest.approx(pixels / 1e6 / (cost["latency_ms"]["median"] / 1e3))
     output = pixels * 3 * 4 / 2**20
     assert output <= cost["peak_memory_mib"]["evaluation"] < cost["peak_memory_mib"]["training"]
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_peak_memory_of_what_is_held_at_once():
+    x = torch.rand(256, 1024)  # 1 MiB
+
+    def run():
+        y = x + 1
+        z = y + 1
+        del y
+        return (z + 1)[:, :2]
+
+    assert timing.peak_memory(run, torch.device("cpu")) == pytest.approx(2)
 
 
 @pytest.mark.gpu
@@ -190,9 +205,3 @@ def test_statistics_of_batch_normalisation_stay(brief):
     network = ARCH_REGISTRY.get("DnCNN")(num_feat=4, num_layer=3)
     measure_cost(network, (torch.rand(1, 1, 8, 8),), 1, "cpu")
     assert not network.body[3].running_mean.any()
-
-
-def test_without_mmengine_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mmengine.analysis", None)
-    with pytest.raises(UserError, match=r"pip install converse_basicsr\[benchmark\]"):
-        count_flops(nn.Conv2d(1, 1, 1), (torch.rand(1, 1, 2, 2),))

@@ -103,11 +103,11 @@ def test_converse_is_the_layer(scale):
 
 
 def test_the_benchmark_compares_each_of_them_and_nothing_else():
-    entrants = yaml.safe_load((REPOSITORY / "options/benchmark/upsamplers.yml").read_text())["entrants"].values()
-    assert [entrant["upsampler"] for entrant in entrants] == list(UPSAMPLERS)
-    assert len({str({**entrant, "upsampler": None}) for entrant in entrants}) == 1
-    for entrant in entrants:
-        build_network(dict(entrant))
+    models = yaml.safe_load((REPOSITORY / "options/benchmark/upsamplers.yml").read_text())["models"].values()
+    assert [model["upsampler"] for model in models] == list(UPSAMPLERS)
+    assert len({str({**model, "upsampler": None}) for model in models}) == 1
+    for model in models:
+        build_network(dict(model))
 
 
 @pytest.mark.parametrize(

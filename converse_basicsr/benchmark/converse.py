@@ -1,4 +1,4 @@
-"""Which networks have the Converse operator; their twins, with another in its place, have not."""
+"""Which networks have the Converse operator; their variants with a convolution in its place do not."""
 
 from torch import nn
 
@@ -12,10 +12,3 @@ def holds_converse(network: nn.Module) -> bool:
         isinstance(module, Converse2D) or (isinstance(module, DataStep) and module.spatial_op == "converse")
         for module in network.modules()
     )
-
-
-def names_converse(network: dict) -> bool:
-    """The same by type and options alone: a rule for the networks of this plugin."""
-    if network.get("type", "").startswith("Converse"):
-        return network.get("spatial_op", "converse") == "converse"
-    return network.get("upsampler") == "converse"

@@ -7,50 +7,35 @@ import torch
 from torch import Tensor, nn
 
 from .flops import count_flops
-from .timing import Timing, evaluating, peak_memory, time_together, training_step
+from .timing import evaluating, peak_memory, time_together, training_step
 
 
 def measure_cost(network: nn.Module, inputs: tuple, scale: int, device: torch.device | str) -> dict:
     """Count and time evaluation and a training step (forward and backward, without an optimiser) on the same input.
 
     Args:
-        network: left as it is: a copy is measured.
+        network: not changed: a copy is measured.
         inputs: its positional arguments; the first is the image (N, C, h, w), others may be tensors or numbers.
         scale: the output is (N, C', scale*h, scale*w).
-        device: where it is timed. Arithmetic is counted on the CPU, the same for every device.
+        device: for timing; arithmetic is always counted on the CPU.
 
-    Returns:
-        input: the shape of the first input.
-        parameters: how many numbers they hold, buffers apart.
-        flops, flops_with_fft, activations: as in flops.py, for the whole batch.
-        latency_ms, training_step_ms: median, low and high quartile.
-        throughput_mpixel_s: millions of output pixels per second, of evaluation.
-        peak_memory_mib: evaluation, training: at most held at once, parameters and their gradients apart.
-
-    Raises:
-        UserError: mmengine is not installed.
+    Returns the values that docs/cost.md explains, and `input`, the shape of the first input.
     """
     device = torch.device(device)
     counts = count_flops(network, inputs)
     network = copy.deepcopy(network).to(device)
     inputs = tuple(x.to(device) if isinstance(x, Tensor) else x for x in inputs)
     batch, _, h, w = inputs[0].shape
-    evaluation, evaluation_memory = _measure(evaluating(network.eval(), *inputs), device)
-    training, training_memory = _measure(training_step(network.train(), *inputs), device)
+    timings, memory = {}, {}
+    for name, step in (("evaluation", evaluating), ("training", training_step)):
+        run = step(network.train(name == "training"), *inputs)
+        timings[name], memory[name] = time_together({name: run}, device)[name], peak_memory(run, device)
     return {
         "input": list(inputs[0].shape),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         **counts,
-        "latency_ms": _quartiles(evaluation),
-        "throughput_mpixel_s": batch * h * w * scale**2 / evaluation.median / 1e3,
-        "training_step_ms": _quartiles(training),
-        "peak_memory_mib": {"evaluation": evaluation_memory, "training": training_memory},
+        "latency_ms": asdict(timings["evaluation"]),
+        "throughput_mpixel_s": batch * h * w * scale**2 / timings["evaluation"].median / 1e3,
+        "training_step_ms": asdict(timings["training"]),
+        "peak_memory_mib": memory,
     }
-
-
-def _measure(run, device: torch.device) -> tuple[Timing, float]:
-    return time_together({"run": run}, device)["run"], peak_memory(run, device)
-
-
-def _quartiles(timing: Timing) -> dict[str, float]:
-    return {name: value for name, value in asdict(timing).items() if name != "runs"}

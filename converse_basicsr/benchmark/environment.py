@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -15,11 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]  # the checkout, if this package r
 
 
 def environment(*devices: str) -> dict[str, str]:
-    """Devices, hardware, versions, commit and date, as text.
-
-    Args:
-        devices: those that are used, as "cpu", "cuda" or "cuda:1"; a GPU that is there and not used is not named.
-    """
+    """Hardware, versions, commit and date, as strings; devices are the used ones, as "cpu" or "cuda:1"."""
     gpus = [torch.cuda.get_device_name(device) for device in devices if torch.device(device).type == "cuda"]
     cpu = f"{_cpu_name()}, {torch.get_num_threads()} threads of {os.cpu_count()} cores"
     return {
@@ -36,19 +33,17 @@ def environment(*devices: str) -> dict[str, str]:
 
 
 def commit(project: Path) -> str:
-    """The commit of a checkout of this project; of a package installed within another repository there is none."""
-    if not ((project / ".git").exists() and (project / "setup.py").is_file()):
-        return "not a checkout"
-    git = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=10"]
-    try:
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "not a checkout"
+    """The commit of a checkout of this project; none for a package installed inside another repository."""
+    if (project / ".git").exists() and (project / "setup.py").is_file():
+        git = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=10"]
+        try:
+            return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            pass
+    return "not a checkout"
 
 
 def _cpu_name() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*:\s*(.*)$", info.read_text(encoding="utf-8"), re.M) if info.is_file() else None
+    return named[1] if named else platform.processor() or platform.machine()

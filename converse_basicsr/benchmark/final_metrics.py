@@ -9,31 +9,31 @@ from basicsr.utils import imwrite, tensor2img
 
 from ..errors import UserError
 from ..evaluation.measure import evaluate, gives_pairs, options_for_test, quietly, score, upsample, validation_set
-from .results import summary
-from .spec import Benchmark, Entrant
+from .results import nan_metric, summary
+from .spec import Benchmark, Model
+from .training import EXPERIMENTS
 
 
 def measure_baseline(benchmark: Benchmark, folder: Path) -> dict:
-    """Bicubic upsampling, or the input itself, of every validation set; ground truth, input and baseline as PNG.
+    """Measure bicubic upsampling, or the input itself, on every validation set; save the images as PNG.
 
-    Returns:
-        name, and sets as in results.json.
+    Returns name and sets, as in results.json.
 
     Raises:
-        UserError: a set does not give pairs of images, or two of its images have one name.
+        UserError: a set does not give pairs of images, or two of its images have the same name.
     """
     sets = {}
     for name, section in benchmark.sets.items():
         dataset = validation_set(section, benchmark.recipe)
         if not gives_pairs(dataset):
-            raise UserError(f"{benchmark.file}: recipe:datasets: {name} gives no pairs of image and ground truth")
+            raise UserError(f"{benchmark.file}: recipe:datasets: {name} must give pairs of image and ground truth")
         images, paths = {}, {}
         for sample in (dataset[index] for index in range(len(dataset))):
             image, path = Path(sample["lq_path"]).stem, sample.get("gt_path", sample["lq_path"])
             if image in images:
                 raise UserError(
-                    f"{benchmark.file}: recipe:datasets: {name}: {paths[image]} and {path} have one name, {image}, "
-                    "by which results are kept; give them different ones"
+                    f"{benchmark.file}: recipe:datasets: {name}: {paths[image]} and {path} have the same name, "
+                    f"{image}, which identifies results; rename one of them"
                 )
             paths[image] = path
             lq, gt = tensor2img([sample["lq"]]), tensor2img([sample["gt"]])
@@ -45,26 +45,26 @@ def measure_baseline(benchmark: Benchmark, folder: Path) -> dict:
     return {"name": "bicubic" if benchmark.scale > 1 else "input", "sets": sets}
 
 
-def measure_run(
-    benchmark: Benchmark, entrant: Entrant, seed: int, checkpoint: Path, folder: Path
-) -> tuple[dict, dict[str, dict[str, str]]]:
-    """Restore every validation image with a checkpoint (its EMA weights) and save it as PNG.
+def measure_run(benchmark: Benchmark, model: Model, seed: int, folder: Path) -> dict:
+    """Restore every validation image with the last checkpoint of a run (its EMA weights) and save it as PNG.
 
-    Returns:
-        final and images, as in results.json.
+    Returns status, reason, final and images of the run, as in results.json.
     """
-    opt = options_for_test(benchmark.run_options(entrant, seed, 1), checkpoint)
-    model = quietly(build_model, opt)
+    checkpoint = folder / EXPERIMENTS / benchmark.run_name(model, seed) / "models/net_g_latest.pth"
+    opt = options_for_test(benchmark.run_options(model, seed, 1), checkpoint)
+    restorer = quietly(build_model, opt)
     final, paths = {}, {}
     for name, section in benchmark.sets.items():
         images, paths[name] = {}, {}
-        for row in evaluate(model, validation_set(section, opt), opt):
+        for row in evaluate(restorer, validation_set(section, opt), opt):
             images[row.name] = row.restored_metrics
-            path = Path("images", name, f"{row.name}_{entrant.slug}_seed{seed}.png")
-            imwrite(row.images.restored, str(folder / path))
-            paths[name][row.name] = path.as_posix()
+            paths[name][row.name] = f"images/{name}/{row.name}_{model.slug}_seed{seed}.png"
+            imwrite(row.images.restored, str(folder / paths[name][row.name]))
         final[name] = summary(images)
     if torch.cuda.is_available():
-        del model
+        del restorer
         torch.cuda.empty_cache()  # the next training is another process
-    return final, paths
+    for name, measured in final.items():
+        if metric := nan_metric(measured["mean"]):
+            return {"status": "diverged", "reason": f"{metric} is nan on {name} at the end"}
+    return {"status": "done", "reason": None, "final": final, "images": paths}

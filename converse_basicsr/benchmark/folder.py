@@ -1,92 +1,78 @@
-"""The folder of a benchmark: one benchmark in it, and one process at work on it."""
+"""The folder of a benchmark: it belongs to one benchmark, and one process works on it."""
 
-import fcntl
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import yaml
+from filelock import FileLock, Timeout
 
 from ..errors import UserError
 from ..files.atomic import write_text
 from .spec import Benchmark
 
 OPTIONS = "benchmark.yml"  # the options that the results belong to
-_SHOWN = 3
+TRAINING = "training.lock"
+MAX_SHOWN = 3  # differences in a message
 
 
 def prepare_folder(benchmark: Benchmark, out: Path, force: bool) -> Path:
-    """The folder out/NAME, new or of the same benchmark.
-
-    Args:
-        force: move a folder that is there aside, and begin anew.
+    """The folder out/NAME, new or of the same benchmark; with force, an existing one is renamed.
 
     Raises:
-        UserError: the folder belongs to other options (says which), or is no benchmark's.
+        UserError: the folder belongs to other options (says which), or to no benchmark.
     """
     folder = out / benchmark.name
     if folder.exists() and force:
         folder.rename(folder.with_name(f"{folder.name}_archived_{time.strftime('%Y%m%d_%H%M%S')}"))
     known = folder / OPTIONS
     if known.is_file():
-        different = _differences(yaml.safe_load(known.read_text()), benchmark.options)
-        if different:
+        old, new = _flat(yaml.safe_load(known.read_text(encoding="utf-8"))), _flat(benchmark.options)
+        places = [place for place in old | new if old.get(place) != new.get(place)]
+        if places:
+            shown = "; ".join(f"{place} was {old.get(place)!r}, is {new.get(place)!r}" for place in places[:MAX_SHOWN])
             raise UserError(
-                f"{benchmark.file}: {folder} has results of other options: {_listed(different)}; take another name, "
-                "or --force to move them aside"
+                f"{benchmark.file}: {folder} has results of other options ({len(places)} differ: {shown}); choose "
+                "another name, or --force to rename the folder"
             )
     elif folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder}: is there and is no benchmark's; take another --out, or --force to move it aside")
+        raise UserError(f"{folder}: exists and has no {OPTIONS}; choose another --out, or --force to rename the folder")
     else:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(known, yaml.safe_dump(benchmark.options, sort_keys=False))
     return folder
 
 
-def lock_file(folder: Path) -> Path:
-    """Beside the folder, which may be moved aside while the lock is held."""
-    return folder.with_name(f".{folder.name}.lock")
-
-
 @contextmanager
-def locked(folder: Path) -> Iterator[int]:
-    """Be the only process at work in the folder, which need not be there yet; wait where another is.
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of the folder, which need not exist yet; wait while another process holds it.
 
-    Gives the number of an open file. Who inherits it holds the lock too: a training whose parent was killed works on
-    until its end, and the next call waits for that instead of training the same beside it.
+    Every training holds a lock of its own (worker.py), so one that outlived its benchmark is waited for too.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(lock_file(folder), os.O_RDWR | os.O_CREAT)
+    with _wait_for(lock_file(folder), folder):
+        with _wait_for(lock_file(folder, TRAINING), folder):
+            pass
+        yield
+
+
+def lock_file(folder: Path, name: str = "lock") -> Path:
+    """Beside the folder, which may be renamed while the lock is held; name: lock or TRAINING."""
+    return folder.with_name(f".{folder.name}.{name}")
+
+
+def _wait_for(file: Path, folder: Path) -> AbstractContextManager:
+    lock = FileLock(file)
     try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{folder}: process {os.read(file, 64).decode()} is at work there; waiting for its end", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        note_process(file, os.getpid())
-        yield file
-    finally:
-        os.close(file)
+        return lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{folder}: another process works on it; waiting for its end", flush=True)
+        return lock.acquire()
 
 
-def note_process(lock: int, pid: int) -> None:
-    """Write the number of the process that is at work into the file of the lock."""
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, str(pid).encode(), 0)
-
-
-def _differences(old: object, new: object, where: str = "") -> list[tuple[str, object, object]]:
-    """(place, value there, value now) of everything that differs."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = dict.fromkeys((*old, *new))
-        return [
-            found for key in keys for found in _differences(old.get(key), new.get(key), f"{where}:{key}".lstrip(":"))
-        ]
-    return [] if old == new else [(where, old, new)]
-
-
-def _listed(different: list[tuple[str, object, object]]) -> str:
-    shown = [f"{where} was {old!r}, is {new!r}" for where, old, new in different[:_SHOWN]]
-    return "; ".join(shown + ([f"and {len(different) - _SHOWN} more"] if len(different) > _SHOWN else []))
+def _flat(options: object, where: str = "") -> dict[str, object]:
+    """Values by their place, as a:b:c."""
+    if not isinstance(options, dict):
+        return {where[1:]: options}
+    return {place: value for key, part in options.items() for place, value in _flat(part, f"{where}:{key}").items()}

@@ -1,78 +1,92 @@
-"""results.json: what is known of a benchmark so far, whole at any time."""
+"""results.json: everything measured so far; the file is complete at any time."""
 
 import json
 import math
 import time
+from copy import deepcopy
 from pathlib import Path
 
+from ..errors import UserError
 from ..files.atomic import write_text
-from .spec import Benchmark, Entrant
+from ..files.journal import curve
+from .spec import Benchmark, Model
 
 RESULTS = "results.json"
+TIME = "%Y-%m-%d %H:%M:%S"
+FINISHED = ("done", "diverged")
+WAITING = {"status": "waiting", "reason": None, "seconds": 0.0, "iterations": 0, "curve": [], "final": {}, "images": {}}
 
 
 class Results:
-    """The content of results.json, saved after every change that matters.
-
-    Args:
-        folder: of the benchmark.
-        benchmark: its description.
-        command: the command line.
-        environment: where it runs; that of the first call stays.
-    """
+    """The content of results.json; command line and environment are those of the first call."""
 
     def __init__(self, folder: Path, benchmark: Benchmark, command: str, environment: dict[str, str]):
         self.path = folder / RESULTS
         if self.path.is_file():
-            self.content = json.loads(self.path.read_text())
+            self.content = read_results(self.path)
             return
         self.content = {
             "benchmark": {
-                "name": benchmark.name,
+                **{key: getattr(benchmark, key) for key in ("name", "file", "seeds", "budget", "scale")},
                 "task": benchmark.options.get("task", benchmark.name),
-                "file": benchmark.file,
                 "command": command,
-                "started": _now(),
+                "started": time.strftime(TIME),
                 "finished": None,
-                "seeds": benchmark.seeds,
-                "budget": benchmark.budget,
                 "sets": list(benchmark.sets),
-                "metrics": list(benchmark.metrics),
-                "better": {name: section.get("better", "higher") for name, section in benchmark.metrics.items()},
-                "scale": benchmark.scale,
+                "metrics": {name: section.get("better", "higher") for name, section in benchmark.metrics.items()},
                 "baseline": None,
             },
             "environment": environment,
-            "entrants": {
-                entrant.name: {
-                    "network": entrant.network,
-                    "cost": None,
-                    "probe": None,
-                    "runs": {str(seed): _waiting() for seed in benchmark.seeds},
+            "models": {
+                model.name: {
+                    "network": model.network,
+                    **dict.fromkeys(("uses_converse", "cost", "probe")),
+                    "runs": {str(seed): deepcopy(WAITING) for seed in benchmark.seeds},
                 }
-                for entrant in benchmark.entrants
+                for model in benchmark.models
             },
         }
         self.save()
 
-    def of(self, entrant: Entrant) -> dict:
-        return self.content["entrants"][entrant.name]
+    def of(self, model: Model) -> dict:
+        return self.content["models"][model.name]
 
-    def run(self, entrant: Entrant, seed: int) -> dict:
-        return self.of(entrant)["runs"][str(seed)]
+    def run(self, model: Model, seed: int) -> dict:
+        return self.of(model)["runs"][str(seed)]
 
     def runs(self) -> list[dict]:
-        return [run for entrant in self.content["entrants"].values() for run in entrant["runs"].values()]
-
-    def finish(self) -> None:
-        """Note the time if nothing is left to do."""
-        head = self.content["benchmark"]
-        if head["finished"] is None and all(run["status"] in ("done", "diverged") for run in self.runs()):
-            head["finished"] = _now()
-        self.save()
+        return [run for model in self.content["models"].values() for run in model["runs"].values()]
 
     def save(self) -> None:
+        head = self.content["benchmark"]
+        if head["finished"] is None and all(run["status"] in FINISHED for run in self.runs()):
+            head["finished"] = time.strftime(TIME)
         write_text(self.path, json.dumps(_with_inf_as_text(self.content), indent=1, allow_nan=False))
+
+
+def read_results(path: Path) -> dict:
+    """The content of results.json, with "inf" as the number; UserError if it cannot be read or is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), object_hook=_with_inf_as_number)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; run basicsr benchmark first") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+
+
+def note_journal(run: dict, entries: list[dict]) -> None:
+    """Update a run of results.json from its journal: progress, curve, divergence."""
+    if entries:
+        run.update(iterations=entries[-1]["iter"], seconds=entries[-1]["seconds"])
+    points = curve(entries)
+    run["curve"] = [point for point in points if not any(map(nan_metric, point["sets"].values()))]
+    reasons = [entry["diverged"] for entry in entries if "diverged" in entry]
+    for point in points:
+        for name, metrics in point["sets"].items():
+            if nan_metric(metrics):
+                reasons.append(f"{nan_metric(metrics)} is nan on {name} at iteration {point['iter']}")
+    if reasons:
+        run.update(status="diverged", reason=reasons[0])
 
 
 def summary(images: dict[str, dict[str, float]]) -> dict:
@@ -82,9 +96,9 @@ def summary(images: dict[str, dict[str, float]]) -> dict:
     return {"mean": mean, "images": images}
 
 
-def not_a_number(metrics: dict[str, float]) -> str | None:
-    """The first metric that is nan, in words; inf is the PSNR of an image that is restored exactly."""
-    return next((f"{name} is {value}" for name, value in metrics.items() if math.isnan(value)), None)
+def nan_metric(metrics: dict[str, float]) -> str | None:
+    """The first metric that is nan; inf is the PSNR of an image that is restored exactly."""
+    return next((name for name, value in metrics.items() if math.isnan(value)), None)
 
 
 def _with_inf_as_text(content: object) -> object:
@@ -93,20 +107,8 @@ def _with_inf_as_text(content: object) -> object:
         return {key: _with_inf_as_text(value) for key, value in content.items()}
     if isinstance(content, list):
         return [_with_inf_as_text(value) for value in content]
-    return str(content) if isinstance(content, float) and math.isinf(content) else content
+    return str(content) if content in (math.inf, -math.inf) else content
 
 
-def _waiting() -> dict:
-    return {
-        "status": "waiting",
-        "reason": None,
-        "seconds": 0.0,
-        "iterations": 0,
-        "curve": [],
-        "final": {},
-        "images": {},
-    }
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S")
+def _with_inf_as_number(section: dict) -> dict:
+    return {key: float(value) if value in ("inf", "-inf") else value for key, value in section.items()}

@@ -1,10 +1,12 @@
-"""A benchmark from its checks to its report: every step is kept, and one that is done is not done again."""
+"""A benchmark from its checks to its report: every step is saved, and a finished step is not repeated."""
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from basicsr.archs import build_network
@@ -12,214 +14,155 @@ from basicsr.archs import build_network
 from ..checks.models import window_size
 from ..errors import UserError
 from ..evaluation.measure import quietly, validation_set
-from ..files.journal import curve, read_entries
+from ..files.journal import read_entries
 from ..inference.calling import pad_to_window, takes_kernel
 from ..preparation.demo import build_demo_if_asked_for
 from .converse import holds_converse
+from .cost import measure_cost
 from .environment import environment
 from .final_metrics import measure_baseline, measure_run
 from .folder import locked, prepare_folder
-from .results import Results, not_a_number
-from .spec import Benchmark, Entrant, check_benchmark
-from .training import (
-    EXPERIMENTS,
-    PROBE,
-    checkpoint_file,
-    journal_file,
-    log_file,
-    probe_options,
-    seconds_per_iteration,
-    train,
-    why_it_ended,
-)
+from .results import FINISHED, Results, note_journal
+from .spec import Benchmark, Model, check_benchmark
+from .training import EXPERIMENTS, files_of, train, why_it_ended
 
-COST_INPUT = 64  # side of the input that cost is measured on, at most
-SHORT_EPOCHS = "BasicSR counts the incomplete batch of an epoch and drops it; a larger dataset_enlarge_ratio mends it"
-FINISHED = ("done", "diverged")
+PROBE = (10, 40)  # a model's rate is measured between these iterations
+COST_INPUT = 64  # largest side of the input that costs are measured on
+SHORT_EPOCHS = "BasicSR counts the incomplete batch of an epoch and drops it; use a larger dataset_enlarge_ratio"
 
 
 def run_benchmark(benchmark: Benchmark, out: Path, command: str, force: bool = False) -> tuple[Results, list[Path]]:
-    """Run a benchmark, or go on with it.
+    """Run a benchmark, or resume it, in its folder below `out`; return the results and the files of the report.
 
-    Args:
-        benchmark: what to run.
-        out: its folder is made in this one.
-        command: the command line, for the record.
-        force: begin anew; an earlier folder is moved aside.
-
-    Returns:
-        The results, and the files of the report.
+    With force it starts from the beginning, and an earlier folder is renamed. The command is for the record.
 
     Raises:
-        UserError: an entrant or the recipe does not fit (nothing is trained then), or the folder is another's.
+        UserError: a model or the recipe does not fit (nothing is trained then), or the folder is another benchmark's.
     """
     build_demo_if_asked_for(benchmark.recipe)
     check_benchmark(benchmark)
-    with locked(out / benchmark.name) as lock:
+    with locked(out / benchmark.name):
         folder = prepare_folder(benchmark, out, force)
-        where = environment(*_used_devices(benchmark))
-        runner = Runner(benchmark, folder, Results(folder, benchmark, command, where), where, lock)
-        runner.measure_before()
-        runner.report()  # what it lacks is said now, and not after the trainings
+        where = environment(*used_devices(benchmark))
+        runner = Runner(benchmark, folder, Results(folder, benchmark, command, where), where)
+        runner.measure_costs()
+        runner.report()  # before the trainings: a missing package is reported now
         runner.train_all()
-        runner.results.finish()
         return runner.results, runner.report()
 
 
+@dataclass(frozen=True)
 class Runner:
-    """The steps of a benchmark in its folder.
+    """The steps of a benchmark."""
 
-    Args:
-        benchmark: what to run.
-        folder: of the benchmark.
-        results: what is known of it.
-        environment: where it runs now; that of the results is where it began.
-        lock: an open file that trainings are to inherit.
-    """
+    benchmark: Benchmark
+    folder: Path
+    results: Results  # what is measured already
+    environment: dict[str, str]  # where it runs now; the results hold where it began
 
-    def __init__(self, benchmark: Benchmark, folder: Path, results: Results, environment: dict[str, str], lock: int):
-        self.benchmark = benchmark
-        self.folder = folder
-        self.results = results
-        self.environment = environment
-        self.lock = lock
-
-    def measure_before(self) -> None:
-        """The baseline, what every entrant costs, and how many iterations the budget gives it."""
+    def measure_costs(self) -> None:
+        """Measure the baseline, the cost of every model, and how many iterations the budget allows it."""
         head = self.results.content["benchmark"]
         if head["baseline"] is None:
             head["baseline"] = measure_baseline(self.benchmark, self.folder)
             self.results.save()
-        for entrant in self.benchmark.entrants:
-            known = self.results.of(entrant)
-            if "uses_converse" not in known:
-                known["uses_converse"] = holds_converse(quietly(build_network, entrant.network))
-                self.results.save()
+        for model in self.benchmark.models:
+            known = self.results.of(model)
             if known.get("cost") is None:
-                print(f"cost of {entrant.name}", flush=True)
-                known["cost"] = {**self._measure_cost(entrant), "environment": self.environment}
+                print(f"cost of {model.name}", flush=True)
+                network = quietly(build_network, model.network)
+                known["uses_converse"] = holds_converse(network)
+                known["cost"] = {**self._measure_cost(model, network), "environment": self.environment}
                 self.results.save()
             if known["probe"] is None and "minutes" in self.benchmark.budget:
-                known["probe"] = self._probe(entrant)
+                known["probe"] = self._probe(model)
                 self.results.save()
 
     def train_all(self) -> None:
-        """Every run that is not finished; all entrants with the first seed first, and a report after each seed."""
-        runs = [(entrant, seed) for seed in self.benchmark.seeds for entrant in self.benchmark.entrants]
-        totals = [self.iterations(entrant) for entrant, _ in runs]
-        finished = [self.results.run(*run)["status"] in FINISHED for run in runs]
-        done = sum(total for total, is_finished in zip(totals, finished, strict=True) if is_finished)
-        with tqdm(total=sum(totals), initial=done, unit="iter", desc=self.benchmark.name) as bar:
-            for number, ((entrant, seed), total) in enumerate(zip(runs, totals, strict=True), start=1):
-                if finished[number - 1]:
-                    continue
-                bar.set_postfix_str(f"{entrant.name} seed {seed}, run {number} of {len(runs)}")
+        """Train every run that is not finished: all models with the first seed first, with a report after each seed."""
+        runs = [(model, seed) for seed in self.benchmark.seeds for model in self.benchmark.models]
+        left = [run for run in runs if self.results.run(*run)["status"] not in FINISHED]
+        total, to_do = (sum(self._iterations(model) for model, _ in part) for part in (runs, left))
+        with tqdm(total=total, initial=total - to_do, unit="iter", desc=self.benchmark.name) as bar:
+            for model, seed in left:
                 start = bar.n
-
-                def show(iteration: int, start: int = start) -> None:
-                    bar.update(start + iteration - bar.n)
-
-                self._run(entrant, seed, show)
-                show(total)  # a run that ended early leaves nothing to wait for
-                if entrant is self.benchmark.entrants[-1] and number < len(runs):
+                bar.set_postfix_str(f"{model.name} seed {seed}, run {runs.index((model, seed)) + 1} of {len(runs)}")
+                self._run(model, seed, lambda iteration, start=start: bar.update(start + iteration - bar.n))
+                bar.update(start + self._iterations(model) - bar.n)  # also after a run that ended early
+                if model is self.benchmark.models[-1] and seed != self.benchmark.seeds[-1]:
                     self.report()
 
     def report(self) -> list[Path]:
-        """The files of the report, made of what is known."""
-        from .reporting import write_report
-
+        """Write the report of the results so far."""
+        try:
+            from .reporting.pages import write_report
+        except ImportError as error:
+            raise UserError(f"the report needs pip install 'converse_basicsr[benchmark]' ({error})") from error
         return write_report(self.folder)
 
-    def iterations(self, entrant: Entrant) -> int:
-        """Of each of its trainings."""
-        probe = self.results.of(entrant)["probe"]
+    def _iterations(self, model: Model) -> int:
+        probe = self.results.of(model)["probe"]
         return probe["iterations"] if probe else int(self.benchmark.budget["iterations"])
 
-    def _run(self, entrant: Entrant, seed: int, show: Callable[[int], None]) -> None:
-        """Train and evaluate; a run that fails is noted, and the others go on."""
-        total = self.iterations(entrant)
-        opt = self.benchmark.run_options(entrant, seed, total)
-        run = self.results.run(entrant, seed)
+    def _run(self, model: Model, seed: int, show: Callable[[int], None]) -> None:
+        """Train and evaluate; the reason of a failure is recorded, and the benchmark continues."""
+        total = self._iterations(model)
+        opt = self.benchmark.run_options(model, seed, total)
+        run = self.results.run(model, seed)
 
         def look(entries: list[dict]) -> None:
             before = len(run["curve"])
-            _note(run, entries)
+            note_journal(run, entries)
             show(run["iterations"])
             if len(run["curve"]) != before:
                 self.results.save()
 
         run.update(status="stopped", reason="interrupted")
         try:
-            code = train(opt, self.folder, self.lock, look)
+            code = train(opt, self.folder, look)
             if run["status"] != "diverged":
                 if code:
-                    run["reason"] = why_it_ended(code, log_file(self.folder, opt["name"]))
+                    run["reason"] = why_it_ended(code, files_of(self.folder, opt["name"])[0])
                 elif run["iterations"] < total:
                     run["reason"] = f"ended at iteration {run['iterations']} of {total}: {SHORT_EPOCHS}"
                 else:
-                    self._evaluate(entrant, seed, run)
+                    run.update(measure_run(self.benchmark, model, seed, self.folder))
         finally:
             self.results.save()
         if run["status"] != "done":
-            tqdm.write(f"{entrant.name} seed {seed}: {run['status']}: {run['reason']}")
+            tqdm.write(f"{model.name} seed {seed}: {run['status']}: {run['reason']}")
 
-    def _evaluate(self, entrant: Entrant, seed: int, run: dict) -> None:
-        checkpoint = checkpoint_file(self.folder, self.benchmark.run_name(entrant, seed))
-        final, images = measure_run(self.benchmark, entrant, seed, checkpoint, self.folder)
-        for name, measured in final.items():
-            reason = not_a_number(measured["mean"])
-            if reason:
-                run.update(status="diverged", reason=f"{reason} on {name} at the end")
-                return
-        run.update(status="done", reason=None, final=final, images=images)
-
-    def _measure_cost(self, entrant: Entrant) -> dict:
-        from .cost import measure_cost
-
-        network = quietly(build_network, entrant.network)
+    def _measure_cost(self, model: Model, network: nn.Module) -> dict:
         sample = validation_set(next(iter(self.benchmark.sets.values())), self.benchmark.recipe)[0]
         corner = sample["lq"][None, :, :COST_INPUT, :COST_INPUT]
-        inputs = (pad_to_window(corner, window_size(entrant.model_type, entrant.network)),)
+        inputs = (pad_to_window(corner, window_size(model.model_type, model.network)),)
         if takes_kernel(network):
             inputs += (sample["kernel"][None], self.benchmark.scale)
-        return measure_cost(network, inputs, self.benchmark.scale, _used_devices(self.benchmark)[0])
+        return measure_cost(network, inputs, self.benchmark.scale, used_devices(self.benchmark)[0])
 
-    def _probe(self, entrant: Entrant) -> dict:
-        """How many iterations fill the minutes of the budget, by the rate of a short run."""
-        name = f"{self.benchmark.name}_{entrant.slug}_probe"
-        opt = probe_options(self.benchmark.run_options(entrant, self.benchmark.seeds[0], PROBE[1]), name)
-        print(f"rate of {entrant.name}: {PROBE[1]} iterations", flush=True)
-        code = train(opt, self.folder, self.lock, lambda entries: None)
-        entries = read_entries(journal_file(self.folder, name))
-        if code:
-            raise UserError(f"{entrant.name}: cannot be timed: {why_it_ended(code, log_file(self.folder, name))}")
+    def _probe(self, model: Model) -> dict:
+        """The rate of a short run, and how many iterations fill the minutes of the budget at that rate."""
+        name = f"{self.benchmark.name}_{model.slug}_probe"
+        opt = self.benchmark.run_options(model, self.benchmark.seeds[0], PROBE[1])
+        logger = {**opt["logger"], "print_freq": 1, "save_checkpoint_freq": PROBE[1] + 1, "use_tb_logger": False}
+        opt |= {"name": name, "val": None, "logger": logger}
+        print(f"rate of {model.name}: {PROBE[1]} iterations", flush=True)
+        code = train(opt, self.folder, lambda entries: None)
+        log, journal = files_of(self.folder, name)
+        entries = read_entries(journal)
         reached = max((entry["iter"] for entry in entries), default=0)
-        if reached < PROBE[1]:
-            reason = f"its short training ended at iteration {reached} of {PROBE[1]}: {SHORT_EPOCHS}"
-            raise UserError(f"{entrant.name}: cannot be timed for budget:minutes: {reason}")
-        rate = seconds_per_iteration(entries)
+        if code or reached < PROBE[1]:
+            early = f"its short training ended at iteration {reached} of {PROBE[1]}: {SHORT_EPOCHS}"
+            reason = why_it_ended(code, log) if code else early
+            raise UserError(f"{model.name}: cannot be timed for budget:minutes: {reason}")
+        seconds = {entry["iter"]: entry["seconds"] for entry in entries if "losses" in entry}
+        rate = (seconds[PROBE[1]] - seconds[PROBE[0]]) / (PROBE[1] - PROBE[0])
         shutil.rmtree(self.folder / EXPERIMENTS / name)
-        iterations = max(1, int(self.benchmark.budget["minutes"] * 60 / rate))
-        return {"seconds_per_iteration": rate, "iterations": iterations}
+        return {"seconds_per_iteration": rate, "iterations": max(1, int(self.benchmark.budget["minutes"] * 60 / rate))}
 
 
-def _used_devices(benchmark: Benchmark) -> list[str]:
-    """Those of num_gpu, as BasicSR takes it."""
+def used_devices(benchmark: Benchmark) -> list[str]:
+    """The devices of num_gpu, as BasicSR reads it."""
     gpus = benchmark.recipe.get("num_gpu", "auto")
     gpus = torch.cuda.device_count() if gpus == "auto" else gpus
     return [f"cuda:{index}" for index in range(gpus)] or ["cpu"]
-
-
-def _note(run: dict, entries: list[dict]) -> None:
-    """Put what a journal says into a run of results.json."""
-    if entries:
-        run.update(iterations=entries[-1]["iter"], seconds=entries[-1]["seconds"])
-    points = curve(entries)
-    run["curve"] = [point for point in points if not any(map(not_a_number, point["sets"].values()))]
-    reasons = [entry["diverged"] for entry in entries if "diverged" in entry]
-    for point in points:
-        for name, metrics in point["sets"].items():
-            if not_a_number(metrics):
-                reasons.append(f"{not_a_number(metrics)} on {name} at iteration {point['iter']}")
-    if reasons:
-        run.update(status="diverged", reason=reasons[0])

@@ -3,31 +3,27 @@
 import math
 from copy import deepcopy
 
-LISTS = ("periods", "milestones")
-
 
 def scale_recipe(recipe: dict, iterations: int) -> dict:
-    """The recipe with total_iter set, and whatever it counts in iterations at the same share of them as before.
+    """A copy of the recipe with total_iter set, and everything it counts in iterations scaled with it.
 
     That is the schedule (periods, milestones, warmup_iter), val_freq and save_checkpoint_freq.
     """
     recipe = deepcopy(recipe)
     train = recipe["train"]
     factor = iterations / train["total_iter"]
+    if factor == 1:  # before the checks of the recipe, which may still be wrong
+        return recipe
 
     def scaled(count: float) -> int:
         return max(1, math.ceil(round(count * factor, 6)))
 
     train["total_iter"] = iterations
-    scheduler = train["scheduler"]
-    for key in LISTS:
-        if isinstance(scheduler, dict) and isinstance(scheduler.get(key), list):
-            scheduler[key] = [scaled(count) for count in scheduler[key]]
-    for section, key in (
-        (train, "warmup_iter"),
-        (recipe["val"], "val_freq"),
-        (recipe["logger"], "save_checkpoint_freq"),
-    ):
-        if isinstance(section.get(key), int) and section[key] > 0:
+    for key in ("periods", "milestones"):
+        if key in train["scheduler"]:
+            train["scheduler"][key] = [scaled(count) for count in train["scheduler"][key]]
+    counts = {"warmup_iter": train, "val_freq": recipe["val"], "save_checkpoint_freq": recipe["logger"]}
+    for key, section in counts.items():
+        if (section.get(key) or 0) > 0:
             section[key] = scaled(section[key])
     return recipe

@@ -1,6 +1,6 @@
-"""Timing and memory of functions beside one another, in one run.
+"""Time and memory of functions, measured side by side in one run.
 
-A CUDA device is waited for before and after what is timed.
+A CUDA device is synchronised before and after each call.
 """
 
 import random
@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 MIN_RUNS, MAX_RUNS, SECONDS = 9, 30, 3.0
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds: the median, the quartiles, and of how many runs."""
+    """Milliseconds: median, quartiles, and the number of runs."""
 
     median: float
     low: float
@@ -28,9 +29,9 @@ class Timing:
 
 
 def time_together(functions: dict[str, Callable[[], object]], device: torch.device) -> dict[str, Timing]:
-    """Time functions in rounds, each function once, after one warm-up each, so that a drift of the machine meets all.
+    """Time functions in rounds, after one warm-up call each, so that a drift of the machine's speed affects all.
 
-    The order changes from round to round: what comes after a function that fills caches and memory pays for that.
+    The order changes from round to round, since a function that fills caches and memory slows down the next one.
     """
     for function in functions.values():
         function()
@@ -42,8 +43,17 @@ def time_together(functions: dict[str, Callable[[], object]], device: torch.devi
             break
         rng.shuffle(order)
         for name in order:
-            samples[name].append(_time_once(functions[name], device))
-    return {name: _summarise(values) for name, values in samples.items()}
+            _synchronise(device)
+            start = time.perf_counter()
+            functions[name]()
+            _synchronise(device)
+            samples[name].append((time.perf_counter() - start) * 1e3)
+    quartiles = {name: statistics.quantiles(values, n=4) for name, values in samples.items()}
+    return {name: Timing(median, low, high, len(samples[name])) for name, (low, median, high) in quartiles.items()}
+
+
+def as_json(timings: dict[str, Timing]) -> dict[str, dict[str, float]]:
+    return {name: asdict(timing) for name, timing in timings.items()}
 
 
 def evaluating(function: Callable, *inputs) -> Callable[[], None]:
@@ -57,9 +67,9 @@ def evaluating(function: Callable, *inputs) -> Callable[[], None]:
 
 
 def training_step(function: Callable, y: Tensor, *others) -> Callable[[], None]:
-    """Forward and backward of function(y, *others), to y too: a layer inside a network has to give that gradient.
+    """Forward and backward of function(y, *others), including the gradient of y, as for a layer inside a network.
 
-    Gradients of parameters add up from call to call; there is no step of an optimiser.
+    Gradients of parameters accumulate from call to call; there is no optimiser step.
     """
 
     def run() -> None:
@@ -69,71 +79,42 @@ def training_step(function: Callable, y: Tensor, *others) -> Callable[[], None]:
     return run
 
 
-def _time_once(function: Callable[[], object], device: torch.device) -> float:
-    _wait(device)
-    start = time.perf_counter()
-    function()
-    _wait(device)
-    return (time.perf_counter() - start) * 1e3
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _summarise(values: list[float]) -> Timing:
-    low, median, high = statistics.quantiles(values, n=4)
-    return Timing(median, low, high, len(values))
-
-
 def peak_memory(function: Callable[[], object], device: torch.device) -> float:
-    """MiB that a call holds at most, in torch's tensors, beyond what is held after a first call.
+    """Peak MiB in torch's tensors during a call, beyond what is held after a first call.
 
-    So parameters and their gradients do not count, nor what a CUDA library takes for itself.
+    So parameters and their gradients do not count, nor the workspace of a CUDA library.
     """
     function()
     if device.type == "cuda":
-        _wait(device)
+        _synchronise(device)
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         function()
-        _wait(device)
+        _synchronise(device)
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     with _LiveBytes() as live:
         function()
     return live.peak / 2**20
 
 
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 class _LiveBytes(TorchDispatchMode):
-    """Counts the bytes of tensors that operations make, while anything refers to them."""
+    """Counts the bytes of the tensors that operations create, as long as they are referenced."""
 
     def __init__(self):
         super().__init__()
-        self.held = self.peak = 0
-        self.known = set()
+        self.sizes = {}
+        self.peak = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        for tensor in torch.utils._pytree.tree_leaves(result):
-            if isinstance(tensor, Tensor):
-                self._count(tensor.untyped_storage())
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor) and (storage := tensor.untyped_storage())._cdata not in self.sizes:
+                self.sizes[storage._cdata] = storage.nbytes()
+                weakref.finalize(storage, self.sizes.pop, storage._cdata)
+        self.peak = max(self.peak, sum(self.sizes.values()))
         return result
-
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        key = storage._cdata
-        if key in self.known:
-            return
-        size = storage.nbytes()
-        self.known.add(key)
-        self.held += size
-        self.peak = max(self.peak, self.held)
-        weakref.finalize(storage, self._release, key, size)
-
-    def _release(self, key: int, size: int) -> None:
-        self.known.discard(key)
-        self.held -= size
-
-
-def as_json(timings: dict[str, Timing]) -> dict[str, dict[str, float]]:
-    return {name: asdict(timing) for name, timing in timings.items()}

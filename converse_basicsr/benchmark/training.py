@@ -1,4 +1,4 @@
-"""One run, trained by ``basicsr train`` in a process of its own: what becomes of it does not reach the others."""
+"""One run, trained by ``basicsr train`` in its own process, so that a crash ends this run only."""
 
 import signal
 import subprocess
@@ -9,92 +9,62 @@ from pathlib import Path
 import yaml
 
 from ..files.journal import JOURNAL, read_entries
-from .folder import note_process
+from .folder import TRAINING, lock_file
 
-POLL = 1.0  # seconds from one look at the journal to the next
-GRACE = 20.0  # seconds that a training is given to end when it is told to
-PROBE = (10, 40)  # seconds of an iteration are measured between these two
-EXPERIMENTS = "experiments"  # as BasicSR names it
+POLL = 1.0  # seconds between two looks at the journal
+GRACE = 20.0  # seconds in which a training has to end after it is terminated
+EXPERIMENTS = "experiments"  # BasicSR's name
 
 
-def train(opt: dict, folder: Path, lock: int, look: Callable[[list[dict]], None]) -> int:
-    """Train, or go on from the latest saved state.
+def train(opt: dict, folder: Path, look: Callable[[list[dict]], None]) -> int:
+    """Train with an ordinary option file, or resume from the latest saved state; return the exit code.
 
-    Args:
-        opt: an ordinary option file.
-        folder: of the benchmark.
-        lock: an open file that the process is to inherit.
-        look: called with the journal about once a second, and when the process has ended.
-
-    Returns:
-        The exit code.
+    look is called with the journal about once a second, and when the process has ended.
     """
     file = folder / "options" / f"{opt['name']}.yml"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(yaml.safe_dump(opt, sort_keys=False))
-    journal = journal_file(folder, opt["name"])
+    file.write_text(yaml.safe_dump(opt, sort_keys=False), encoding="utf-8")
+    log, journal = files_of(folder, opt["name"])
     arguments = ["train", "-opt", str(file), "--root", str(folder), "--auto_resume", "--no_report"]
     try:
-        return run_command(arguments, log_file(folder, opt["name"]), lock, lambda: look(read_entries(journal)))
+        return run_command(arguments, folder, log, lambda: look(read_entries(journal)))
     finally:
         look(read_entries(journal))
 
 
-def log_file(folder: Path, name: str) -> Path:
-    return folder / "logs" / f"{name}.log"
+def files_of(folder: Path, name: str) -> tuple[Path, Path]:
+    """The log and the journal of a run."""
+    return folder / "logs" / f"{name}.log", folder / EXPERIMENTS / name / JOURNAL
 
 
-def journal_file(folder: Path, name: str) -> Path:
-    return folder / EXPERIMENTS / name / JOURNAL
+def run_command(arguments: list[str], folder: Path, log: Path, look: Callable[[], None]) -> int:
+    """Run the command ``basicsr`` under the folder's training lock, its output appended to a file.
 
-
-def checkpoint_file(folder: Path, name: str) -> Path:
-    return folder / EXPERIMENTS / name / "models/net_g_latest.pth"
-
-
-def run_command(arguments: list[str], log: Path, lock: int, look: Callable[[], None]) -> int:
-    """Run the command ``basicsr`` with its output added to a file; end it if this process is to end."""
+    If this process is interrupted, the command is ended too.
+    """
     log.parent.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "converse_basicsr", *arguments]
+    worker = [sys.executable, "-m", "converse_basicsr.benchmark.worker", str(lock_file(folder, TRAINING))]
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, pass_fds=(lock,))
-    note_process(lock, process.pid)
+        process = subprocess.Popen([*worker, *arguments], stdout=output, stderr=subprocess.STDOUT)
     try:
         while True:
             try:
                 return process.wait(POLL)
             except subprocess.TimeoutExpired:
                 look()
-    finally:
-        if process.poll() is None:
-            _end(process)
-
-
-def _end(process: subprocess.Popen) -> None:
-    process.terminate()
-    try:
-        process.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    except BaseException:
+        process.terminate()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise
 
 
 def why_it_ended(code: int, log: Path) -> str:
-    """The reason that a log gives for an exit code other than 0, in one line."""
+    """The reason for an exit code other than 0, in one line: the signal, or the last line of the log."""
     if code < 0:
-        return f"killed by {signal.Signals(-code).name}{' (out of memory?)' if code == -signal.SIGKILL else ''}"
+        return f"killed by {signal.Signals(-code).name}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.is_file() else []
     return lines[-1] if lines else f"exit code {code}"
-
-
-def probe_options(opt: dict, name: str) -> dict:
-    """The options of a short run that is there to be timed: of PROBE iterations, without validation."""
-    logger = {**opt["logger"], "print_freq": 1, "save_checkpoint_freq": PROBE[1] + 1, "use_tb_logger": False}
-    return {**opt, "name": name, "val": None, "logger": logger}
-
-
-def seconds_per_iteration(entries: list[dict]) -> float:
-    """Of a probe's journal; the first iterations are left out."""
-    seconds = {entry["iter"]: entry["seconds"] for entry in entries if "losses" in entry}
-    first, last = PROBE
-    return (seconds[last] - seconds[first]) / (last - first)

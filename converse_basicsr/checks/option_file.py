@@ -13,8 +13,11 @@ from ..errors import UserError
 _TEXT_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
-def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
+def read_options(path: str, force_yml: Sequence[str] = (), merge_keys: bool = False) -> dict:
     """Read an option file and apply ``--force_yml`` entries (``key:sub=value``).
+
+    Args:
+        merge_keys: allow YAML's ``<<``, which BasicSR's own reader does not know.
 
     Raises:
         UserError: the file is missing, is not YAML or not a mapping; a key is repeated or a number is read as a
@@ -33,7 +36,7 @@ def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
         raise UserError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(options, dict):
         raise UserError(f"{path}: an option file must be a mapping (key: value)")
-    for line, message in _mistakes(node, ()):
+    for line, message in _mistakes(node, (), merge_keys):
         raise UserError(f"{path}, line {line}: {message}")
     for entry in force_yml:
         force(options, entry)
@@ -66,20 +69,20 @@ def _nearby(path: str) -> str:
     return f" (in {folder}: {', '.join(file.name for file in files)})" if files else ""
 
 
-def _mistakes(node: yaml.Node, keys: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+def _mistakes(node: yaml.Node, keys: tuple[str, ...], merge_keys: bool) -> Iterator[tuple[int, str]]:
     """(line, message) of every repeated key and every number that YAML reads as a string."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
-            if not key.tag.endswith(":str"):
+            if not (key.tag.endswith(":str") or (merge_keys and key.tag.endswith(":merge"))):
                 yield key.start_mark.line + 1, f"YAML does not read the key {key.value} as a string; put it in quotes"
             if key.value in seen:
                 yield key.start_mark.line + 1, f"{':'.join((*keys, key.value))} is given twice"
             seen.add(key.value)
-            yield from _mistakes(value, (*keys, key.value))
+            yield from _mistakes(value, (*keys, key.value), merge_keys)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            yield from _mistakes(value, keys)
+            yield from _mistakes(value, keys, merge_keys)
     elif node.tag.endswith(":str") and node.style is None and _TEXT_NUMBER.fullmatch(node.value):
         yield (
             node.start_mark.line + 1,

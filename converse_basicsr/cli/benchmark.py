@@ -1,4 +1,4 @@
-"""``basicsr benchmark``: several networks trained with one recipe, their quality beside their cost."""
+"""``basicsr benchmark``: several networks trained with one recipe, compared by quality and cost."""
 
 import argparse
 import signal
@@ -7,21 +7,21 @@ from pathlib import Path
 from .allocator import keep_large_buffers
 
 SMOKE = "options/benchmark/smoke.yml"
-INTERRUPTED = "; what is finished is kept, the same command goes on from the last saved state"
+INTERRUPTED = "; finished runs are saved, the same command continues from the last saved state"
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "benchmark",
         help="train several networks with one recipe and compare quality and cost",
-        description="Train several networks with one recipe and compare quality and cost. Called again, it goes on.",
+        description="Train several networks with one recipe and compare quality and cost. Called again, it continues.",
     )
     parser.add_argument("-opt", "--opt", metavar="FILE", help="option file (YAML), as in options/benchmark")
     parser.add_argument("--smoke", action="store_true", help=f"-opt {SMOKE}: minutes on a CPU, on the embedded images")
     parser.add_argument("--out", default="results/benchmark", metavar="DIR", help="results (default: %(default)s)")
-    parser.add_argument("--force", action="store_true", help="begin anew; move results of the same name aside")
+    parser.add_argument("--force", action="store_true", help="start again; rename results of the same name")
     parser.add_argument(
-        "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values in place of the file's"
+        "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values that replace the file's"
     )
     parser.set_defaults(command=run, on_interrupt=INTERRUPTED, parser=parser)
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if bool(args.opt) == args.smoke:
         args.parser.error("give either -opt FILE or --smoke")
     keep_large_buffers()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended like by Ctrl-C: with its training, and saved
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as after Ctrl-C: the training too, results saved
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..benchmark.runner import run_benchmark
     from ..benchmark.spec import read_benchmark
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"wrote {file}")
     stopped = [run for run in results.runs() if run["status"] == "stopped"]
     if stopped:
-        print(f"{len(stopped)} runs stopped before their end; the same command tries them again")
+        print(f"{len(stopped)} runs stopped early; the same command tries them again")
     return 1 if stopped else 0
 
 

@@ -1,112 +1,184 @@
-"""The tables of a benchmark, for Markdown and HTML alike."""
+"""The tables of a report, for Markdown and HTML."""
 
+import math
+import statistics
 from dataclasses import dataclass
 
-from . import wording
-from .comparing import against, compare, gap
-from .standings import Standing, Standings
+from matplotlib.ticker import EngFormatter
+
+from .ranking import Measure, RankedModel, Ranking, Score
 
 WITHIN = "≈"
 
 
 @dataclass(frozen=True)
 class Cell:
-    text: str
+    text: str = "-"
     number: float | None = None  # to sort by
 
 
 @dataclass(frozen=True)
 class Row:
-    """An entrant or the baseline; place: of an entrant, for its colour."""
-
     name: str
-    place: int | None
     cells: list[Cell]
+    place: int | None = None  # of a model, for its colour
 
 
 @dataclass(frozen=True)
 class Table:
-    columns: list[str]
+    caption: str
+    columns: list[str]  # the first is that of the rows' names
     rows: list[Row]
+    sortable: bool = True
 
 
-def main_table(standings: Standings) -> Table:
-    """One row for each entrant, best first, and the baseline as the last."""
-    reference = against(standings)
+def rounded(value: float) -> str:
+    """Three significant digits: 0.412, 4,120."""
+    return f"{float(f'{value:.3g}'):,g}"
+
+
+def with_prefix(value: float) -> str:
+    """Three significant digits: 1.23 G."""
+    return EngFormatter()(float(f"{value:.3g}"))
+
+
+COSTS = {  # column: the path in `cost`, and the format of its number
+    "parameters": (("parameters",), "{:,}".format),
+    "FLOPs": (("flops",), with_prefix),
+    "FLOPs with FFT": (("flops_with_fft",), with_prefix),
+    "activations": (("activations",), with_prefix),
+    "latency, ms": (("latency_ms", "median"), rounded),
+    "training step, ms": (("training_step_ms", "median"), rounded),
+    "memory, MiB": (("peak_memory_mib", "evaluation"), rounded),
+    "training memory, MiB": (("peak_memory_mib", "training"), rounded),
+}
+
+
+def cost_of(model: RankedModel, column: str) -> float:
+    """A number of `cost` by its column in the tables."""
+    value = model.cost
+    for key in COSTS[column][0]:
+        value = value[key]
+    return value
+
+
+def tables_of(ranking: Ranking) -> dict[str, Table]:
+    """All tables by title."""
+    return {
+        "Converse against the best without": _summary(ranking),
+        "Ranking": _ranking(ranking),
+        "Differences in every metric": _differences(ranking),
+        "Unfinished runs": _unfinished(ranking),
+        "How it was measured": _facts(ranking),
+    }
+
+
+def _summary(ranking: Ranking) -> Table:
+    converse, other = ranking.best(uses_converse=True), ranking.best(uses_converse=False)
+    rows = []
+    if converse and other:
+        cells = [_difference(converse.score(one).minus(other.score(one)), one) for one in ranking.measures]
+        ratios = {column: cost_of(converse, column) / cost_of(other, column) for column in COSTS}
+        cells += [Cell(f"x {ratio:.2f}", ratio) for ratio in ratios.values()]
+        rows = [Row(f"{converse.name} vs {other.name}", cells)]
+    columns = ["models", *(measure.label for measure in ranking.measures), *COSTS]
+    return Table("The best model with the Converse operator: quality differences, cost ratios.", columns, rows)
+
+
+def _ranking(ranking: Ranking) -> Table:
     columns = [
-        "runs",
-        *(wording.label(standings, measure) + _in_brackets(wording.unit(measure)) for measure in standings.measures),
-        f"vs {standings.baseline_name}",
-        *([f"vs {reference.name}"] if reference else []),
-        *(title for title, _ in COSTS),
-        "training time",
+        "model", "runs", *(measure.label for measure in ranking.measures), *_others(ranking), *COSTS, "cost input",
+        "training time, min",
+    ]  # fmt: skip
+    unscored = [model for model in ranking.models if model not in ranking.scored]
+    rows = [Row(model.name, _ranking_cells(ranking, model), model.place) for model in ranking.scored + unscored]
+    scores = [_score(ranking.baseline(measure), measure) for measure in ranking.measures]
+    cells = [Cell(), *scores, *[Cell()] * (len(columns) - len(scores) - 2)]
+    rows.append(Row(f"{ranking.benchmark['baseline']['name']} (baseline)", cells))
+    caption = (
+        "±: sample standard deviation over seeds; without it there is one run, and a difference may be chance. "
+        f"Differences are in the first metric. {WITHIN}: at most the standard deviation of the difference of two runs. "
+        "FLOPs are multiply-adds. Times are medians with quartiles; memory is the peak."
+    )
+    return Table(caption, columns, rows)
+
+
+def _ranking_cells(ranking: Ranking, model: RankedModel) -> list[Cell]:
+    scores, minutes, costs = [Cell()] * (len(ranking.measures) + len(_others(ranking))), Cell(), []
+    if model.finished:
+        scores = [_score(model.score(measure), measure) for measure in ranking.measures]
+        scores += _changes(ranking, model, ranking.measures[0])
+        mean = statistics.fmean(run["seconds"] for run in model.finished) / 60
+        minutes = Cell(rounded(mean), mean)
+    for column, (path, form) in COSTS.items():
+        timing = model.cost[path[0]]
+        quartiles = f" ({form(timing['low'])}-{form(timing['high'])})" if path[-1] == "median" else ""
+        costs.append(Cell(form(cost_of(model, column)) + quartiles, cost_of(model, column)))
+    size = Cell("x".join(map(str, model.cost["input"])))
+    runs = Cell(f"{len(model.finished)} of {len(model.runs)}", len(model.finished))
+    return [runs, *scores, *costs, size, minutes]
+
+
+def _differences(ranking: Ranking) -> Table:
+    columns = [f"{measure.label} {other}" for measure in ranking.measures for other in _others(ranking)]
+    rows = [
+        Row(model.name, [cell for one in ranking.measures for cell in _changes(ranking, model, one)], model.place)
+        for model in ranking.scored
     ]
-    rows = [Row(one.name, one.place, _cells(standings, one, reference)) for one in standings.ranked]
-    values = [standings.baseline(measure) for measure in standings.measures]
-    if any(value is not None for value in values):
-        cells = [Cell(wording.metric(*pair), pair[1]) for pair in zip(standings.measures, values, strict=True)]
-        blank = [Cell(wording.UNKNOWN)] * (len(columns) - len(cells) - 1)
-        rows.append(Row(f"{standings.baseline_name} (baseline)", None, [Cell(wording.UNKNOWN), *cells, *blank]))
-    return Table(columns, rows)
+    return Table(f"{WITHIN}: within the spread over seeds.", ["model", *columns], rows)
 
 
-def change_table(standings: Standings) -> Table:
-    """Changes in every metric of every set, against the baseline and against the reference."""
-    reference = against(standings)
-    columns, rows = [], [Row(one.name, one.place, []) for one in standings.scored]
-    for measure in standings.measures:
-        name = wording.label(standings, measure)
-        columns += [f"{name} vs {standings.baseline_name}", *([f"{name} vs {reference.name}"] if reference else [])]
-        for entrant, row in zip(standings.scored, rows, strict=True):
-            row.cells.extend(_changes(standings, entrant, reference, measure))
-    return Table(columns, rows)
-
-
-COSTS = (
-    ("parameters", lambda entrant: _count(entrant, wording.whole, "parameters")),
-    ("FLOPs", lambda entrant: _count(entrant, wording.with_prefix, "flops")),
-    ("FLOPs with FFT", lambda entrant: _count(entrant, wording.with_prefix, "flops_with_fft")),
-    ("activations", lambda entrant: _count(entrant, wording.with_prefix, "activations")),
-    ("latency, ms", lambda entrant: _timing(entrant, "latency_ms")),
-    ("training step, ms", lambda entrant: _timing(entrant, "training_step_ms")),
-    ("memory, MiB", lambda entrant: _count(entrant, wording.rounded, "peak_memory_mib", "evaluation")),
-    ("training memory, MiB", lambda entrant: _count(entrant, wording.rounded, "peak_memory_mib", "training")),
-)
-
-
-def _cells(standings: Standings, entrant: Standing, reference: Standing | None) -> list[Cell]:
-    scores = [(measure, entrant.score(measure)) for measure in standings.measures]
-    done = len(entrant.finished)
-    return [
-        Cell(f"{done} of {len(entrant.runs)}", done),
-        *(Cell(wording.score(measure, score), score and score.mean) for measure, score in scores),
-        *_changes(standings, entrant, reference, standings.first),
-        *(cell(entrant) for _, cell in COSTS),
-        Cell(wording.duration(entrant.training_seconds), entrant.training_seconds),
+def _unfinished(ranking: Ranking) -> Table:
+    rows = [
+        Row(model.name, [Cell(seed), Cell(run["status"]), Cell(run["reason"] or "-")], model.place)
+        for model in ranking.models
+        for seed, run in model.runs.items()
+        if run["status"] != "done"
     ]
+    caption = "The same command continues waiting and stopped runs."
+    return Table(caption, ["model", "seed", "status", "reason"], rows, sortable=False)
 
 
-def _changes(standings: Standings, entrant: Standing, reference: Standing | None, measure) -> list[Cell]:
-    score, baseline = entrant.score(measure), standings.baseline(measure)
-    gain = gap(score.mean, baseline) if score and baseline is not None else None
-    cells = [Cell(wording.change(measure, gain), gain)]
-    if reference is entrant:
-        cells.append(Cell("reference", 0.0))
-    elif reference:
-        difference = compare(score, reference.score(measure))
-        mark = f" {WITHIN}" if difference and difference.is_within_spread else ""
-        value = difference and difference.value
-        cells.append(Cell(wording.change(measure, value) + mark, value))
+def _facts(ranking: Ranking) -> Table:
+    benchmark = ranking.benchmark
+    places = {" ".join(model.cost["environment"][key] for key in ("date", "commit")) for model in ranking.models}
+    facts = {
+        **{key: benchmark[key] for key in ("command", "file", "started")},
+        "finished": benchmark["finished"] or "not yet",
+        "budget of each run": ", ".join(f"{value:,} {unit}" for unit, value in benchmark["budget"].items()),
+        **{key: ", ".join(map(str, benchmark[key])) for key in ("seeds", "sets", "metrics")},
+        "scale": str(benchmark["scale"]),
+        **ranking.environment,
+        "costs measured": "; ".join(sorted(places)),
+    }
+    caption = (
+        "All models have the same recipe and budget; another recipe may change the order. Costs hold for this machine, "
+        "input size and these versions. An infinite PSNR is that of an image restored exactly, and is not plotted."
+    )
+    return Table(caption, ["", ""], [Row(key, [Cell(value)]) for key, value in facts.items()], sortable=False)
+
+
+def _others(ranking: Ranking) -> list[str]:
+    """Column titles of _changes."""
+    reference = [ranking.reference.name] if ranking.reference else []
+    return [f"vs {name}" for name in (ranking.benchmark["baseline"]["name"], *reference)]
+
+
+def _changes(ranking: Ranking, model: RankedModel, measure: Measure) -> list[Cell]:
+    """Against the baseline, and against the reference if there is one."""
+    score, reference = model.score(measure), ranking.reference
+    cells = [_difference(score.minus(ranking.baseline(measure)), measure)]
+    if reference:
+        difference = _difference(score.minus(reference.score(measure)), measure)
+        cells.append(Cell("reference", 0.0) if model is reference else difference)
     return cells
 
 
-def _count(entrant: Standing, text, *keys: str) -> Cell:
-    return Cell(text(entrant.price(*keys)), entrant.price(*keys))
+def _score(score: Score, measure: Measure) -> Cell:
+    spread = "" if math.isnan(score.spread) else f" ± {score.spread:.{measure.digits}f}"
+    return Cell(f"{score.mean:.{measure.digits}f}{spread}", score.mean)
 
 
-def _timing(entrant: Standing, key: str) -> Cell:
-    return Cell(wording.timing((entrant.cost or {}).get(key)), entrant.price(key, "median"))
-
-
-def _in_brackets(unit: str) -> str:
-    return f" ({unit.strip()})" if unit else ""
+def _difference(difference: Score, measure: Measure) -> Cell:
+    mark = f" {WITHIN}" if difference.is_within_spread else ""
+    return Cell(f"{difference.mean:+.{measure.digits}f}{mark}", difference.mean)
