@@ -124,7 +124,7 @@ def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
 def depthwise_baseline(channels: int, kernel_size: int, scale: int, mode: str) -> nn.Module:
     """A depthwise (for s > 1 transposed) convolution without bias: Converse2D adds none either."""
     op = "conv" if scale == 1 else "conv_transpose"
-    module = build_spatial_op(channels, kernel_size, scale, padding=0, padding_mode=mode, eps=1, spatial_op=op)
+    module = build_spatial_op(channels, kernel_size, scale, 0, mode, 1, spatial_op=op)
     module.bias = None
     return module
 

@@ -33,7 +33,7 @@ def fft_pair(points, complex_signals):
         (nn.Conv2d(3, 6, 3, padding="same", groups=3), 2 * 6 * 9 * 48, 2 * 6 * 48),
         (nn.ConvTranspose2d(3, 5, 4, 2, 1), 2 * 5 * 3 * 16 * 48, 2 * 5 * 4 * 48),
         (PointwiseConv2d(3, 5), 2 * 5 * 3 * 48, 2 * 5 * 48),
-        (build_spatial_op(3, 5, padding=0, padding_mode="replicate", eps=1, spatial_op="conv"), 2 * 3 * 25 * 48, 288),
+        (build_spatial_op(3, 5, 1, 0, "replicate", 1, spatial_op="conv"), 2 * 3 * 25 * 48, 288),
         (Converse2D(3, 3, 2, 2), 2 * 3 * 4 * 48, 2 * 3 * 4 * 48),  # a depthwise transposed convolution
         (nn.BatchNorm2d(3), 0, 0),
         (nn.PReLU(), 0, 0),

@@ -27,10 +27,10 @@ class ConverseBlock(nn.Module):
         kernel_size: k of the psf.
         padding: of Converse2D; None means k - 1.
         padding_mode, eps, prior, psf_init, learn_lam, fast_size: of Converse2D.
-        residual_gain: multiply each branch by a learnable gain per channel that starts at 0
-            (Converse-USRNet's variant; keys alpha1, alpha2).
         spatial_op: 'converse', or a baseline that replaces it: 'conv' (depthwise convolution; uses kernel_size and
             padding_mode) or 'conv_transpose' (depthwise transposed convolution; uses kernel_size).
+        residual_gain: multiply each branch by a learnable gain per channel that starts at 0
+            (Converse-USRNet's variant; keys alpha1, alpha2).
 
     Shape: (N, C, H, W) -> (N, C, H, W).
     """
@@ -46,27 +46,19 @@ class ConverseBlock(nn.Module):
         psf_init: str = "softmax",
         learn_lam: bool = True,
         fast_size: bool = False,
-        residual_gain: bool = False,
         spatial_op: str = "converse",
+        residual_gain: bool = False,
     ):
         super().__init__()
         wide = 2 * num_feat
+        padding = kernel_size - 1 if padding is None else padding
+        options = padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op
+        mix = build_spatial_op(wide, kernel_size, 1, padding, *options)
         self.conv1 = nn.Sequential(
             LayerNorm2d(num_feat),
             PointwiseConv2d(num_feat, wide),
             nn.GELU(),
-            build_spatial_op(
-                wide,
-                kernel_size,
-                padding=kernel_size - 1 if padding is None else padding,
-                padding_mode=padding_mode,
-                eps=eps,
-                prior=prior,
-                psf_init=psf_init,
-                learn_lam=learn_lam,
-                fast_size=fast_size,
-                spatial_op=spatial_op,
-            ),
+            mix,
             nn.GELU(),
             PointwiseConv2d(wide, num_feat),
         )

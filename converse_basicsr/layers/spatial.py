@@ -17,8 +17,7 @@ def check_spatial_op(spatial_op: str) -> None:
 def build_spatial_op(
     num_feat: int,
     kernel_size: int,
-    scale: int = 1,
-    *,
+    scale: int,
     padding: int,
     padding_mode: str,
     eps: float,
@@ -38,19 +37,8 @@ def build_spatial_op(
     """
     check_spatial_op(spatial_op)
     if spatial_op == "converse":
-        return Converse2D(
-            num_feat,
-            num_feat,
-            kernel_size,
-            scale,
-            padding=padding,
-            padding_mode=padding_mode,
-            eps=eps,
-            prior=prior,
-            psf_init=psf_init,
-            learn_lam=learn_lam,
-            fast_size=fast_size,
-        )
+        options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size
+        return Converse2D(num_feat, num_feat, kernel_size, scale, *options)
     if spatial_op == "conv":
         return UpsampledDepthwiseConv2d(num_feat, kernel_size, scale, padding_mode)
     return depthwise_conv_transpose(num_feat, kernel_size, scale)

@@ -26,15 +26,9 @@ class ConverseDnCNN(nn.Module):
         padding (int | None): Padding of Converse2D; None means k - 1. Default: None.
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant'. Default: 'circular'.
         eps (float): Lower bound of the regularisation weights. Default: 1e-5.
-        prior (str): x0 of Converse2D: 'nearest' (the paper's Interp), 'zero', 'bilinear' or 'bicubic'; at
-            scale 1 the last two equal 'nearest'. Default: 'nearest'.
-        psf_init (str): Initial kernels: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
-        learn_lam (bool): Whether regularisation weights are learned; False keeps their initial or loaded values.
-            Default: True.
-        fast_size (bool): Pad the blocks further, to a fast FFT size; the result changes slightly. Default: False.
-        spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv'
-            (convolution; uses only kernel_size and padding_mode of Converse2D's options) or 'conv_transpose'
-            (transposed convolution; uses only kernel_size). Default: 'converse'.
+        prior, psf_init, learn_lam, fast_size: Options of Converse2D.
+        spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv' or
+            'conv_transpose', see layers/spatial.py. Default: 'converse'.
 
     Shape: (N, num_in_ch, H, W) in [0, 1] -> (N, num_out_ch, H, W).
     """
@@ -56,19 +50,8 @@ class ConverseDnCNN(nn.Module):
         spatial_op: str = "converse",
     ):
         super().__init__()
-        block = partial(
-            ConverseBlock,
-            num_feat,
-            kernel_size,
-            padding=padding,
-            padding_mode=padding_mode,
-            eps=eps,
-            prior=prior,
-            psf_init=psf_init,
-            learn_lam=learn_lam,
-            fast_size=fast_size,
-            spatial_op=spatial_op,
-        )
+        options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op
+        block = partial(ConverseBlock, num_feat, kernel_size, *options)
         self.m_head = nn.Sequential(PointwiseConv2d(num_in_ch, num_feat))
         self.m_body = nn.Sequential(*[block() for _ in range(num_block)])
         self.m_tail = nn.Sequential(PointwiseConv2d(num_feat, num_out_ch))

@@ -33,15 +33,9 @@ class ConverseSRResNet(nn.Module):
             Default: 'replicate'.
         eps (float): Lower bound of the regularisation weights in the blocks. Default: 1e-5.
         up_eps (float): Lower bound of the regularisation weights in the upsamplers. Default: 1e-3.
-        prior (str): x0 in blocks and upsamplers: 'nearest' (the paper's Interp), 'zero', 'bilinear' or 'bicubic'; in
-            blocks the last two equal 'nearest'. Default: 'nearest'.
-        psf_init (str): Initial kernels: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
-        learn_lam (bool): Whether regularisation weights are learned; False keeps their initial or loaded values.
-            Default: True.
-        fast_size (bool): Pad the blocks further, to a fast FFT size; the result changes slightly. Default: False.
-        spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv'
-            (convolution; uses only kernel_size and padding_mode of Converse2D's options) or 'conv_transpose'
-            (transposed convolution; uses only kernel_size). Default: 'converse'.
+        prior, psf_init, learn_lam, fast_size: Options of Converse2D in blocks and upsamplers.
+        spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv' or
+            'conv_transpose', see layers/spatial.py. Default: 'converse'.
 
     Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
     """
@@ -67,19 +61,12 @@ class ConverseSRResNet(nn.Module):
         super().__init__()
         check_upscaling(upscale, num_in_ch, num_out_ch)
         self.upscale = upscale
-        shared = {
-            "padding_mode": padding_mode,
-            "prior": prior,
-            "psf_init": psf_init,
-            "learn_lam": learn_lam,
-            "fast_size": fast_size,
-            "spatial_op": spatial_op,
-        }
-        block = partial(ConverseBlock, num_feat, kernel_size, padding, eps=eps, **shared)
+        options = prior, psf_init, learn_lam, fast_size, spatial_op
+        block = partial(ConverseBlock, num_feat, kernel_size, padding, padding_mode, eps, *options)
         self.conv_first = PointwiseConv2d(num_in_ch, num_feat)
         self.conv_body = nn.Sequential(*[block() for _ in range(num_block)])
         for i, factor in enumerate(STAGES[upscale], start=1):
-            up = build_spatial_op(num_feat, factor, factor, padding=UP_PADDING, eps=up_eps, **shared)
+            up = build_spatial_op(num_feat, factor, factor, UP_PADDING, padding_mode, up_eps, *options)
             self.add_module(f"upconv{i}", block())
             self.add_module(f"up{i}", up)
         self.conv_hres = block()

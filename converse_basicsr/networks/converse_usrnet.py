@@ -99,15 +99,9 @@ class ConverseUSRNet(nn.Module):
         psf_size (int): Side of the blur kernel. Default: 7.
         num_embed (int): Channels of the embedded kernel. Default: 16.
         data_eps (float): Lower bound of the regularisation weights of the data steps. Default: 1e-3.
-        prior (str): x0 in blocks and data steps: 'nearest' (the paper's Interp), 'zero', 'bilinear' or 'bicubic'; at
-            scale 1 the last two equal 'nearest'. Default: 'nearest'.
-        psf_init (str): Initial kernels: 'softmax' (the paper's), 'uniform' or 'gaussian'. Default: 'softmax'.
-        learn_lam (bool): Whether regularisation weights are learned; False keeps their initial or loaded values.
-            Default: True.
-        fast_size (bool): Pad the blocks further, to a fast FFT size; the result changes slightly. Default: False.
-        spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv'
-            (convolution; uses only kernel_size and padding_mode of Converse2D's options) or 'conv_transpose'
-            (transposed convolution; uses only kernel_size). Default: 'converse'.
+        prior, psf_init, learn_lam, fast_size: Options of Converse2D in blocks and data steps.
+        spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv' or
+            'conv_transpose', see layers/spatial.py. Default: 'converse'.
     """
 
     def __init__(
@@ -131,20 +125,8 @@ class ConverseUSRNet(nn.Module):
         spatial_op: str = "converse",
     ):
         super().__init__()
-        block = partial(
-            ConverseBlock,
-            num_feat,
-            kernel_size,
-            padding=padding,
-            padding_mode=padding_mode,
-            eps=eps,
-            prior=prior,
-            psf_init=psf_init,
-            learn_lam=learn_lam,
-            fast_size=fast_size,
-            residual_gain=True,
-            spatial_op=spatial_op,
-        )
+        options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op
+        block = partial(ConverseBlock, num_feat, kernel_size, *options, residual_gain=True)
         self.psf_size = psf_size
         self.conv1 = PointwiseConv2d(num_in_ch, num_feat)
         self.kernelnet = KernelNet(psf_size, num_embed)
