@@ -7,11 +7,10 @@ from scipy.io import savemat
 from scipy.ndimage import convolve
 
 from converse_basicsr.degradations import BicubicReduction, Blur, GaussianNoise, build_degradation
-from converse_basicsr.degradations.bicubic import bicubic_reduce
+from converse_basicsr.degradations.bicubic import reduce_batch, reduce_bicubic
 from converse_basicsr.degradations.blur_kernels import KernelSource, motion_kernel, read_kernels
 from converse_basicsr.errors import UserError
 from converse_basicsr.ops.blur import blur_decimate
-from converse_basicsr.preparation.bicubic import reduce_bicubic
 
 from basicsr.utils.matlab_functions import imresize
 
@@ -74,7 +73,7 @@ def test_validation_needs_one_sigma():
 def test_bicubic_matches_imresize(scale, size):
     gt = image(*size)
     expected = imresize(gt, 1 / scale)
-    reduced = bicubic_reduce(batch(gt), scale)[0].numpy().transpose(1, 2, 0)
+    reduced = reduce_batch(batch(gt), scale)[0].numpy().transpose(1, 2, 0)
     assert np.abs(reduced - expected).max() < 1e-6
     assert np.array_equal(BicubicReduction(scale).degrade_image(gt, 0)["lq"], expected)
 

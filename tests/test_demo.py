@@ -4,9 +4,9 @@ import lmdb
 import numpy as np
 import pytest
 
+from converse_basicsr.degradations.bicubic import reduce_bicubic
 from converse_basicsr.errors import UserError
 from converse_basicsr.preparation import demo
-from converse_basicsr.preparation.bicubic import reduce_bicubic
 
 from basicsr.utils import imfrombytes
 

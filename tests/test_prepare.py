@@ -11,9 +11,9 @@ import yaml
 from PIL import Image
 
 from converse_basicsr.cli import main
+from converse_basicsr.degradations.bicubic import reduce_bicubic
 from converse_basicsr.errors import UserError
 from converse_basicsr.preparation import prepare as prepare_module
-from converse_basicsr.preparation.bicubic import reduce_bicubic
 from converse_basicsr.preparation.prepare import prepare
 from converse_basicsr.preparation.recipe import Recipe
 from converse_basicsr.preparation.staging import staged

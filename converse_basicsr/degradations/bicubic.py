@@ -24,7 +24,7 @@ class BicubicReduction(Degradation):
         self.quantise = quantise
 
     def degrade_batch(self, gt: Tensor) -> dict[str, Tensor]:
-        lq = bicubic_reduce(gt, self.scale)
+        lq = reduce_batch(gt, self.scale)
         return {"lq": lq.mul(255).round_().clamp_(0, 255).div_(255) if self.quantise else lq}
 
     def degrade_image(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
@@ -38,7 +38,12 @@ def reduce_to_8_bits(image: np.ndarray, scale: int) -> np.ndarray:
     return (imresize(image, 1 / scale).clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def bicubic_reduce(x: Tensor, scale: int) -> Tensor:
+def reduce_bicubic(image: np.ndarray, scale: int) -> np.ndarray:
+    """imresize of a uint8 image (H, W, C) or (H, W) by 1/scale, rounded to 8 bits; sides are multiples of scale."""
+    return reduce_to_8_bits(image / np.float32(255), scale)
+
+
+def reduce_batch(x: Tensor, scale: int) -> Tensor:
     """BasicSR's imresize of each image, (N, C, H, W) -> (N, C, H/s, W/s), as two thin matrix products."""
     height, width = (_reduction(side, scale).to(x) for side in x.shape[-2:])
     return height @ x @ width.mT

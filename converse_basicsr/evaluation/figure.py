@@ -86,16 +86,6 @@ def stack(lines: list[Image.Image]) -> Image.Image:
     return panel
 
 
-def beside(pictures: list[Image.Image]) -> Image.Image:
-    """Images side by side."""
-    panel = Image.new("RGB", (sum(one.width for one in pictures), max(one.height for one in pictures)), "white")
-    left = 0
-    for picture in pictures:
-        panel.paste(picture, (left, 0))
-        left += picture.width
-    return panel
-
-
 def save_picture(picture: Image.Image, path: Path) -> None:
     """Save a PNG atomically; its folder is created."""
     path.parent.mkdir(parents=True, exist_ok=True)

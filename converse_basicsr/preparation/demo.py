@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from basicsr.data.transforms import mod_crop
 
+from ..degradations.bicubic import reduce_bicubic
 from ..errors import UserError
 from ..files.image_folder import listed
-from .bicubic import reduce_bicubic
 from .staging import staged
 from .sub_images import sub_images
 from .writing import LMDB_FILES, encode, lmdb_writer, png_writer

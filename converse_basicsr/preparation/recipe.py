@@ -9,8 +9,8 @@ import numpy as np
 from basicsr.data.transforms import mod_crop
 from basicsr.utils import imfrombytes
 
+from ..degradations.bicubic import reduce_bicubic
 from ..errors import UserError
-from .bicubic import reduce_bicubic
 from .image_files import ImageFile
 from .sub_images import starts, sub_images
 from .writing import Encoded, encode
