@@ -43,7 +43,7 @@ def test_options_of_a_layer_reach_it():
         ),
         ({"type": "Converse2D", "in_channels": 3}, "network_g: Converse2D needs the option 'out_channels'"),
         (BLOCK, "network_g: ConverseBlock makes .* check scale"),
-        ({**BLOCK, "num_feat": 8}, "network_g: ConverseBlock does not take the images of datasets:train"),
+        ({**BLOCK, "num_feat": 8}, "network_g: ConverseBlock cannot process the images of datasets:train"),
     ],
 )
 def test_layers_are_checked_as_networks_are(in_tmp, section, message):
