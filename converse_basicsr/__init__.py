@@ -1,7 +1,7 @@
 """Reverse convolution (Converse2D) and the Converse networks, as a plugin of BasicSR.
 
-This module needs torch alone. ``import converse_basicsr.archs`` (or ``.data``, ``.metrics``, ``.models``) loads
-BasicSR and registers what is defined there.
+The operator, the layers, ``.networks`` and ``.inference`` need only torch. ``import converse_basicsr.archs`` (or
+``.data``, ``.metrics``, ``.models``) loads BasicSR and registers the classes and functions defined there.
 """
 
 from importlib import import_module
@@ -19,7 +19,7 @@ __all__ = ["__version__", *_EXPORTS]
 
 
 def __getattr__(name: str):
-    """Import torch only when something that needs it is asked for, so that the command line answers at once."""
+    """Import torch only when an export is used: the command line then starts at once."""
     if name in _EXPORTS:
         return getattr(import_module(f".{_EXPORTS[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -63,4 +63,4 @@ install --no-build-isolation --no-deps -e .
 fingerprint >"$stamp"
 between .venv/bin/python 10 12 ||
     echo "note: BasicSR does not build on $(version .venv/bin/python), so train, test, benchmark, reproduce and data do not work"
-echo "set-up complete: .venv/bin/basicsr doctor shows what is installed"
+echo "setup complete: .venv/bin/basicsr doctor shows what is installed"

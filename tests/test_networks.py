@@ -59,7 +59,7 @@ def test_state_dict_keys_and_shapes(assets, file):
 def run_network(network_class, **options):
     torch.manual_seed(0)
     network = network_class(**{**TINY, **options}).double()
-    with torch.no_grad():  # away from starts that would hide what is behind them: zeros, psfs of sum 1
+    with torch.no_grad():  # away from initial values that hide other layers: zeros, kernels with sum 1
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.2)
     generator = torch.Generator().manual_seed(1)
@@ -160,7 +160,7 @@ def test_every_parameter_is_trained(network_class):
     torch.manual_seed(0)
     network = network_class(**TINY)
     with torch.no_grad():
-        for parameter in network.parameters():  # a psf of sum 1 makes x0 the solution, whatever lam
+        for parameter in network.parameters():  # with a kernel of sum 1, x0 is the solution for any lam
             parameter.add_(0.1 * torch.randn_like(parameter))
     inputs = [torch.rand(2, 1 if network_class is ConverseDnCNN else 3, 8, 9)]
     if network_class is ConverseUSRNet:

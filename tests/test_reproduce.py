@@ -1,4 +1,4 @@
-"""`basicsr reproduce`: the published numbers on small crops and per image, resuming, what is absent."""
+"""`basicsr reproduce`: the published numbers on small crops and per image, resuming, missing files."""
 
 import json
 import logging
@@ -96,7 +96,7 @@ def test_a_broken_off_run_goes_on(small, monkeypatch, capsys):
 
     monkeypatch.setattr(measurement, "measure", measure_two)
     run(small, "sr", code=130)
-    assert "every finished image is kept" in capsys.readouterr().err
+    assert "finished images are saved" in capsys.readouterr().err
     results = run(small, "sr")
     assert len(calls) == 4 and len(results["sr_conversesrresnet_set5"]["images"]) == 3
     run(small, "sr")

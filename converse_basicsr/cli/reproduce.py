@@ -7,17 +7,17 @@ from ..errors import UserError
 from ..reproduce.protocols import TASKS, choose
 from .allocator import keep_large_buffers
 
-INTERRUPTED = "; every finished image is kept, the same command goes on from there"
+INTERRUPTED = "; finished images are saved, the same command continues from there"
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "reproduce",
         help="measure the paper's numbers with its published weights",
-        description="Run the paper's protocols with its published weights and show measured beside published values.",
+        description="Run the paper's protocols with its published weights; show measured and published values.",
     )
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"{', '.join(TASKS)} (default: all)")
-    parser.add_argument("--sets", nargs="+", metavar="SET", help="test sets, by name (default: all that are there)")
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="test sets, by name (default: all that are found)")
     parser.add_argument("--weights", metavar="DIR", help="published weights (default: experiments/pretrained_models)")
     parser.add_argument("--data", metavar="DIR", help="folders set5, ..., blur_kernels (default: datasets)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
@@ -25,7 +25,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--tile_overlap", type=int, default=16, metavar="N", help="of tiles (default: %(default)s)")
     parser.add_argument("--x8", action="store_true", help="average over the 8 flips and transposes")
     parser.add_argument("--out", default="results/reproduce", metavar="DIR", help="results (default: %(default)s)")
-    parser.add_argument("--force", action="store_true", help="measure anew what an earlier run has left in --out")
+    parser.add_argument("--force", action="store_true", help="measure again, ignore the results in --out")
     parser.set_defaults(command=run, on_interrupt=INTERRUPTED)
 
 
@@ -49,6 +49,6 @@ def run(args: argparse.Namespace) -> int:
     if args.force:
         (out / "results.json").unlink(missing_ok=True)
     print(reproduce(protocols, find_places(args.weights, args.data), out, args.limit, val))
-    print(f"\nresults     {out}/results.md, results.json (kept; --force measures anew)")
+    print(f"\nresults     {out}/results.md, results.json (saved; --force measures again)")
     print(f"pictures    {out}/*/")
     return 0

@@ -1,4 +1,4 @@
-"""``basicsr train`` and ``basicsr test``: BasicSR's own pipelines, with the plugin registered."""
+"""``basicsr train`` and ``basicsr test``: BasicSR's pipelines with this plugin registered."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import sys
 
 from .allocator import keep_large_buffers
 
-INTERRUPTED = "; what was saved so far is under experiments/, the same command with --auto_resume goes on from there"
+INTERRUPTED = "; saved states are under experiments/, the same command with --auto_resume continues from the latest"
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
@@ -18,14 +18,14 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
         parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none", help="job launcher")
         if is_train:
-            parser.add_argument("--auto_resume", action="store_true", help="go on from the latest saved state")
+            parser.add_argument("--auto_resume", action="store_true", help="continue from the latest saved state")
         help_debug = "log every iteration, validate and save every 8" if is_train else "put debug_ before the name"
         parser.add_argument("--debug", action="store_true", help=help_debug)
-        parser.add_argument("--root", default=".", metavar="DIR", help="holds experiments, results and tb_logger")
-        parser.add_argument("--no_report", action="store_true", help="without the table and picture at the end")
+        parser.add_argument("--root", default=".", metavar="DIR", help="folder for experiments, results and tb_logger")
+        parser.add_argument("--no_report", action="store_true", help="no table and figure at the end")
         parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
         parser.add_argument(
-            "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values in place of the file's"
+            "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values that replace those of the file"
         )
         parser.set_defaults(command=run, is_train=is_train, on_interrupt=INTERRUPTED if is_train else "")
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _basicsr_arguments(args: argparse.Namespace) -> list[str]:
-    """The command line that BasicSR's own parser is to see."""
+    """The command line for BasicSR's own parser."""
     arguments = ["-opt", args.opt, "--launcher", args.launcher, "--local_rank", str(args.local_rank)]
     arguments += [f"--{flag}" for flag in ("auto_resume", "debug") if getattr(args, flag, False)]
     return arguments + (["--force_yml", *args.force_yml] if args.force_yml else [])

@@ -1,4 +1,4 @@
-"""Restoring one image in other ways than in one pass: functions of tensors. Needs torch alone."""
+"""Restoration in tiles and with self-ensemble, as functions of tensors. Needs only torch."""
 
 from .self_ensemble import restore_x8
 from .tiling import TILE_OVERLAP, restore_tiled

@@ -13,8 +13,8 @@ FLIPS = ((), (-1,), (-2,), (-2, -1))
 def restore_x8(restore: Callable[..., Tensor], lq: Tensor, kernel: Tensor | None = None) -> Tensor:
     """Restore the eight flips and transposes of an image, map each back, and average.
 
-    A blur kernel is flipped and transposed with the image, about its centre tap k//2. Together with decimation that
-    would not do: it keeps the top left pixel of each block, and a flip makes another of it.
+    A blur kernel is flipped and transposed with the image, about its centre tap k//2. This does not work with
+    decimation, which takes the top left pixel of each block: after a flip, that is another pixel.
 
     Args:
         restore: the network, called as restore(lq) or restore(lq, kernel); the result is lq's size times a scale.

@@ -1,4 +1,4 @@
-"""Restoring an image tile by tile, so that the device only ever holds one tile."""
+"""Restoration tile by tile: the device holds only one tile at a time."""
 
 from collections.abc import Callable
 from itertools import product
@@ -7,11 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-TILE_OVERLAP = 16  # pixels of the input, where no other is given
+TILE_OVERLAP = 16  # default, in pixels of the input
 
 
 class Span(NamedTuple):
-    """One tile along one axis: where it lies in the input and in the output, and its weight at each output pixel."""
+    """One tile along one axis: its slices of the input and of the output, and its weight at each output pixel."""
 
     source: slice
     target: slice
@@ -29,27 +29,27 @@ def restore_tiled(
 ) -> Tensor:
     """Restore overlapping tiles one by one and blend them.
 
-    All tiles have the same size: they are spread evenly from border to border, so that neighbours share ``overlap``
-    pixels or more. An axis shorter than the tile is not split. The weights sum to 1 at every pixel; where two tiles
-    share n pixels they pass linearly from one to the other over the middle n/2, and the n/4 nearest to a tile's
-    border, where it lacks its surroundings, are not used.
+    All tiles have the same size and are spread evenly from border to border; neighbours share at least ``overlap``
+    pixels. An axis shorter than the tile is not split. The weights sum to 1 at every pixel. Where two tiles share n
+    pixels, the weights change linearly from one tile to the other over the middle n/2 pixels; the n/4 pixels nearest to
+    a tile's border, where its surroundings are missing, are not used.
 
-    A network that reaches no further than that gives the same result as on the whole image. Converse2D reaches
-    across the whole image: its tiles come close to it, no more (docs/inference.md).
+    A network with a receptive field within n/4 pixels gives the same result as on the whole image. Converse2D uses the
+    whole image, so its tiles are only close to that result (docs/inference.md).
 
     Args:
         restore: the network, (N, C, h, w) -> (N, C', scale*h, scale*w).
         lq: (N, C, H, W) on any device.
-        scale: the network's, >= 1.
+        scale: the upscaling factor of the network, >= 1.
         tile: side of a tile in pixels of lq, >= 1.
-        overlap: the least number of pixels of lq that neighbours share, 0 <= overlap < tile.
-        device: where each tile is moved before it is restored; None leaves it where lq is.
+        overlap: neighbours share at least this many pixels of lq, 0 <= overlap < tile.
+        device: each tile is moved to this device first; None: the device of lq.
 
     Returns:
         (N, C', scale*H, scale*W) on the CPU, without gradients, float32 (float64 if the network returns that).
 
     Raises:
-        ValueError: an argument is out of its range, or the network returns another shape, by name.
+        ValueError: an argument is out of range, or the network returns a wrong shape.
     """
     _check(lq, scale, tile, overlap)
     device = lq.device if device is None else device
@@ -97,11 +97,11 @@ def _check(lq: Tensor, scale: int, tile: int, overlap: int) -> None:
     if lq.dim() != 4 or not lq.is_floating_point():
         raise ValueError(f"lq must be a floating-point (N, C, H, W) tensor, got {lq.dtype} {tuple(lq.shape)}")
     if not isinstance(scale, int) or scale < 1:
-        raise ValueError(f"scale must be a whole number >= 1, got {scale!r}")
+        raise ValueError(f"scale must be an integer >= 1, got {scale!r}")
     if not isinstance(tile, int) or tile < 1:
-        raise ValueError(f"tile must be a whole number >= 1, got {tile!r}")
+        raise ValueError(f"tile must be an integer >= 1, got {tile!r}")
     if not isinstance(overlap, int) or not 0 <= overlap < tile:
-        raise ValueError(f"overlap must be a whole number >= 0 and smaller than tile ({tile}), got {overlap!r}")
+        raise ValueError(f"overlap must be an integer >= 0 and smaller than tile ({tile}), got {overlap!r}")
 
 
 def _check_restored(restored: Tensor, patch: Tensor, scale: int) -> None:

@@ -1,4 +1,4 @@
-"""One protocol measured, image by image, through the data set and model that training uses."""
+"""Measures one protocol image by image, with the data set and model classes of training."""
 
 import hashlib
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from basicsr.models import build_model  # noqa: E402 (BasicSR can be imported fr
 
 
 class Evaluation:
-    """A protocol whose data set and network are built.
+    """A protocol with its data set.
 
     Args:
         protocol: what to measure.
@@ -26,11 +26,11 @@ class Evaluation:
         val: options of RestorationModel: tile, tile_overlap, x8.
 
     Attributes:
-        settings: what its numbers depend on beside the protocol and the image.
-        images: files, in order; their names differ.
+        settings: what the numbers depend on besides the protocol and the image.
+        images: files, in order, with different names.
 
     Raises:
-        UserError: a file is absent or does not fit.
+        UserError: a file is missing or unusable.
     """
 
     def __init__(self, protocol: Protocol, places: Places, val: dict):
@@ -57,7 +57,7 @@ class Evaluation:
         self.images = [Path(path) for path in self.dataset.paths]
 
     def measure(self, indices: list[int]) -> Iterator[Row]:
-        """The rows of those images, each when it is done."""
+        """The rows of those images, one by one."""
         if not indices:
             return
         model = quietly(build_model, self.opt)
@@ -67,5 +67,5 @@ class Evaluation:
 
 
 def digest(path: Path) -> str:
-    """Tells a file's content from any other."""
+    """SHA-256 of the file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Measuring protocols, and showing the results."""
+"""Runs protocols and writes the results."""
 
 from pathlib import Path
 
@@ -17,17 +17,17 @@ from .results import Results, image_table, table
 def reproduce(
     protocols: list[Protocol], places: Places, out: Path, limit: int | None = None, val: dict | None = None
 ) -> str:
-    """Measure protocols, or go on where an earlier run of the same settings stopped.
+    """Measure protocols, or continue an earlier run with the same settings.
 
     Args:
-        protocols: what to measure; those whose files are absent or do not fit are named and passed over.
+        protocols: what to measure; a protocol whose files are missing or unusable is reported and skipped.
         places: where the files are.
-        out: folder for results.json (kept after every image), results.md and a comparison picture of every image.
-        limit: measure only the first images of each set.
-        val: how to evaluate: tile, tile_overlap, x8 of RestorationModel.
+        out: folder for results.json (saved after every image), results.md and a comparison figure of every image.
+        limit: measure only that many images of each set.
+        val: tile, tile_overlap and x8 of RestorationModel.
 
     Returns:
-        The table, Markdown.
+        The table as Markdown.
 
     Raises:
         UserError: nothing can be measured.
@@ -45,20 +45,20 @@ def reproduce(
             progress.update(len(paths) - len(left))
             for index, row in zip(left, evaluation.measure(left), strict=True):
                 name = paths[index].name
-                _draw(row, out, evaluation.protocol)
+                _save_figure(row, out, evaluation.protocol)
                 measured[name] = {**row.restored_metrics, "sha256": digests[name]}
                 results.save()
                 progress.update()
             rows.append((evaluation.protocol, {name: measured[name] for name in digests}, len(evaluation.images)))
     summary = table(rows)
     tables = "\n\n".join(image_table(protocol, images) for protocol, images, _ in rows)
-    title = f"# Measured with converse_basicsr {__version__}\n\n{_in_words(val or {})}"
+    title = f"# Measured with converse_basicsr {__version__}\n\n{_describe(val or {})}"
     (out / "results.md").write_text(f"{title}\n\n{summary}\n\n{tables}\n")
     return summary
 
 
 def _build(protocols: list[Protocol], places: Places, val: dict) -> list[Evaluation]:
-    """Those that can be measured; names what is wrong with the others."""
+    """The protocols that can be measured; the reasons against the others are printed."""
     evaluations = []
     for protocol in protocols:
         try:
@@ -70,12 +70,12 @@ def _build(protocols: list[Protocol], places: Places, val: dict) -> list[Evaluat
     return evaluations
 
 
-def _draw(row: Row, out: Path, protocol: Protocol) -> None:
+def _save_figure(row: Row, out: Path, protocol: Protocol) -> None:
     picture = out / protocol.name / f"{row.name}.png"
     save_comparison([row], picture, "bicubic" if protocol.scale > 1 else "input", protocol.network)
 
 
-def _in_words(val: dict) -> str:
+def _describe(val: dict) -> str:
     ways = [
         f"tiles of {val['tile']} that overlap by {val['tile_overlap']}" if val.get("tile") else "whole images",
         *(["x8 self-ensemble"] if val.get("x8") else []),
