@@ -11,18 +11,7 @@ from pathlib import Path
 from ..errors import UserError
 from .allocator import keep_large_buffers
 
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "basicsr",
-    "mmengine",
-    "numpy",
-    "opencv-python",
-    "lmdb",
-    "scikit-image",
-    "ducc0",
-    "triton",
-)
+PACKAGES = "torch torchvision basicsr mmengine numpy opencv-python lmdb scikit-image ducc0 triton".split()
 LOADED = ("torchvision", "basicsr")  # judged by loading them
 OPTIONAL = ("mmengine", "opencv-python", "ducc0", "triton")  # opencv-python-headless works as well
 WITHOUT_BASICSR = "Converse2D, the networks and inference work; train, test, benchmark, reproduce and data do not"
