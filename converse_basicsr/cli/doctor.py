@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import UserError
 from .allocator import keep_large_buffers
 
-PACKAGES = "torch torchvision basicsr mmengine numpy opencv-python lmdb scikit-image ducc0 triton".split()
+REQUIRED = ("torch", "numpy", "lmdb", "scikit-image")
 LOADED = ("torchvision", "basicsr")  # judged by loading them
 OPTIONAL = ("mmengine", "opencv-python", "ducc0", "triton")  # opencv-python-headless works as well
 WITHOUT_BASICSR = "Converse2D, the networks and inference work; train, test, benchmark, reproduce and data do not"
@@ -42,12 +42,12 @@ def _section(title: str, rows: list[tuple[str, str]]) -> None:
 
 def _versions(problems: list[str]) -> list[tuple[str, str]]:
     rows = [("python", f"{platform.python_version()} ({sys.executable})")]
-    for package in PACKAGES:
+    for package in (*REQUIRED, *LOADED, *OPTIONAL):
         try:
             rows.append((package, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
             rows.append((package, "not installed"))
-            if package not in LOADED + OPTIONAL:
+            if package in REQUIRED:
                 problems.append(f"{package} is not installed")
     return rows
 
