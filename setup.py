@@ -13,7 +13,7 @@ setup(
     package_data={"converse_basicsr.benchmark.reporting": ["templates/*"]},
     python_requires=">=3.10",
     install_requires=[
-        "torch>=2.1",
+        "torch>=2.7",  # the oldest that the tests passed on
         "basicsr>=1.4.2; python_version < '3.13'",  # 1.4.2 does not build on later ones
         "filelock",
         "lmdb",
@@ -33,7 +33,7 @@ setup(
             "mmengine>=0.10",
             "pytest>=8",
             "ruff>=0.14",
-            "triton>=3; platform_system == 'Linux' and platform_machine == 'x86_64'",
+            "triton>=3.3; platform_system == 'Linux' and platform_machine == 'x86_64'",
         ],
     },
     entry_points={
