@@ -91,7 +91,7 @@ def label(kind: str, case: tuple) -> str:
 
 
 OPERATOR_COLUMNS = ("literal", "ours, uncached", "ours, cached", "FFT pair", "depthwise")
-NETWORK_COLUMNS = ("literal", "ours, uncached", "ours, cached", "ours, compiled", "depthwise variant", "plain baseline")
+NETWORK_COLUMNS = ("literal", "ours, uncached", "ours, cached", "ours, compiled", "depthwise-conv variant", "plain baseline")
 
 
 def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:
@@ -151,7 +151,7 @@ def measure_network(arch, shape, plain, device, compiled) -> dict:
         "literal": on_literal_form(ours),
         "ours, uncached": uncached,
         "ours, cached": ours,
-        "depthwise variant": build(arch, spatial_op="conv"),
+        "depthwise-conv variant": build(arch, spatial_op="conv"),
     }
     if plain:
         networks["plain baseline"] = build(plain)

@@ -13,7 +13,7 @@ COLOURS = {
     "ours, cached": "#2a6f97",
     "FFT pair": "#999999",
     "depthwise": "#e0a030",
-    "depthwise variant": "#e0a030",
+    "depthwise-conv variant": "#e0a030",
     "plain baseline": "#557a46",
 }
 

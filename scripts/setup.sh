@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make .venv with the pinned, tested set and this plugin (editable). Run again, it does nothing.
+# Make .venv with the pinned, tested set and this plugin (editable). A second run does nothing.
 #   PYTHON=/path/to/python3.11 bash scripts/setup.sh     picks the interpreter
 # Python 3.10, 3.11 or 3.12; 3.13 and 3.14 get everything but BasicSR, which does not build there.
 set -euo pipefail

@@ -14,10 +14,10 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "benchmark",
         help="train several networks with one recipe and compare quality and cost",
-        description="Train several networks with one recipe and compare quality and cost. Called again, it continues.",
+        description="Train several networks with one recipe and compare quality and cost. A second call continues.",
     )
     parser.add_argument("-opt", "--opt", metavar="FILE", help="option file (YAML), as in options/benchmark")
-    parser.add_argument("--smoke", action="store_true", help=f"-opt {SMOKE}: minutes on a CPU, on the embedded images")
+    parser.add_argument("--smoke", action="store_true", help=f"-opt {SMOKE}: minutes on a CPU, on the demo photographs")
     parser.add_argument("--out", default="results/benchmark", metavar="DIR", help="results (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="start again; rename results of the same name")
     parser.add_argument(

@@ -18,7 +18,7 @@ WITHOUT_BASICSR = "Converse2D, the networks and inference work; train, test, ben
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("doctor", help="check the installation", description=__doc__.strip())
+    parser = subparsers.add_parser("doctor", help="check the installation", description="Check the installation.")
     parser.set_defaults(command=run)
 
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     _section("data", _data(problems))
     for problem in problems:
         print(f"problem: {problem}")
-    print("something cannot work" if problems else "all is well")
+    print(f"problems found: {len(problems)}" if problems else "no problems found")
     return 1 if problems else 0
 
 
@@ -90,7 +90,7 @@ def _data(problems: list[str]) -> list[tuple[str, str]]:
     found = assets_folder()
     return [
         ("LMDB", _try_lmdb(problems)),
-        ("embedded data", "datasets/demo" if Path("datasets/demo").is_dir() else "not made yet: basicsr data demo"),
+        ("demo data", "datasets/demo" if Path("datasets/demo").is_dir() else "not made yet: basicsr data demo"),
         ("published weights", str(found) if found else "not found: CONVERSE_ASSETS, ../shared/assets"),
     ]
 
