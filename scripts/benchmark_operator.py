@@ -91,7 +91,14 @@ def label(kind: str, case: tuple) -> str:
 
 
 OPERATOR_COLUMNS = ("literal", "ours, uncached", "ours, cached", "FFT pair", "depthwise")
-NETWORK_COLUMNS = ("literal", "ours, uncached", "ours, cached", "ours, compiled", "depthwise-conv variant", "plain baseline")
+NETWORK_COLUMNS = (
+    "literal",
+    "ours, uncached",
+    "ours, cached",
+    "ours, compiled",
+    "depthwise-conv variant",
+    "plain baseline",
+)
 
 
 def measure_operator(shape, kernel_size, scale, padding, mode, device) -> dict:

@@ -48,7 +48,9 @@ def call_network(network: nn.Module, lq: Tensor, kernel: Tensor | None, scale: i
     padded = pad_to_window(lq, window)
     if takes_kernel(network):
         if kernel is None:
-            raise UserError("this network needs the blur kernel, and the data set has none; use BlurDataset, or GroundTruthDataset with degradation: Blur")
+            raise UserError(
+                "this network needs the blur kernel, and the data set has none; use BlurDataset or degradation: Blur"
+            )
         output = network(padded, kernel, scale)
     else:
         output = network(padded)
