@@ -11,6 +11,8 @@ from ..ops.dispatch import needs_plain_operations
 from .layer_norm import LayerNorm2d, normalise, normalise_gradient
 from .pointwise import PointwiseConv2d, multiply_channels
 
+HOOKS = ("forward_pre", "forward", "backward_pre", "backward")
+
 
 def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
     """x + gain * branch(x).
@@ -50,19 +52,13 @@ def _can_fuse(x: Tensor, branch: nn.Module) -> bool:
         and expand.bias is not None
         and project.bias is not None
         and not any(map(_is_observed, (branch, norm, expand, project)))
-        and not torch.nn.modules.module._has_any_global_hook()
+        and not any(getattr(nn.modules.module, f"_global_{kind}_hooks") for kind in HOOKS)
     )
 
 
 def _is_observed(module: nn.Module) -> bool:
     """Whether somebody has attached hooks to the module (as pruning does), or replaced its forward."""
-    return bool(
-        module._forward_pre_hooks
-        or module._forward_hooks
-        or module._backward_pre_hooks
-        or module._backward_hooks
-        or "forward" in vars(module)
-    )
+    return "forward" in vars(module) or any(getattr(module, f"_{kind}_hooks") for kind in HOOKS)
 
 
 def _add_pointwise(x: Tensor, out: Tensor, conv: PointwiseConv2d, gain: Tensor | None) -> Tensor:

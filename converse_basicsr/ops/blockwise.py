@@ -62,7 +62,7 @@ def _as_block(psf: Tensor, scale: int) -> Tensor:
 def _blocks(y: Tensor, weight: Tensor) -> Tensor:
     """y (N, C, h, w) times weight (.., s, s): every sample makes its own s x s block of the result."""
     if y.device.type == "cpu":
-        return depthwise(F.conv_transpose2d, y, weight, weight.shape[-1])
+        return depthwise(F.conv_transpose2d, y, weight, int(weight.shape[-1]))  # in a trace a size is a tensor
     return outer_product(y, weight)
 
 

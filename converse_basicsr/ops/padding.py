@@ -78,7 +78,8 @@ def pad(x: Tensor, margins: Margins, mode: str, plain: bool = False) -> Tensor:
 
 def _repeat_edges(x: Tensor, margins: Margins) -> Tensor:
     """F.pad's 'replicate'. Inductor (torch 2.13) compiles the backward of torch's own for the wrong strides."""
-    for dim, before, after in ((-1, *margins[:2]), (-2, *margins[2:])):
+    left, right, top, bottom = margins
+    for dim, before, after in ((-1, left, right), (-2, top, bottom)):
         first, last = x.narrow(dim, 0, 1), x.narrow(dim, -1, 1)
         x = torch.cat([*[first] * before, x, *[last] * after], dim)
     return x

@@ -42,14 +42,16 @@ class Torus:
         """Width of a spectrum."""
         return self.size[1] if self.packed else self.size[1] // 2 + 1
 
-    def analyse(self, y: Tensor, margins: Margins = NO_MARGINS, mode: str = "constant") -> Tensor:
+    def analyse(self, y: Tensor, margins: Margins | None = None, mode: str = "constant") -> Tensor:
         """(N, ..., h, w), padded by mode to the torus -> spectra (N/2 or N, ..., H, columns)."""
+        margins = margins or NO_MARGINS  # torch.compile of torch 2.7 refuses NO_MARGINS as a default
         if self.plain:
             return _analyse_plain(y, self, margins, mode)
         return _Analyse.apply(y, self, margins, mode)
 
-    def synthesise(self, spectrum: Tensor, margins: Margins = NO_MARGINS) -> Tensor:
+    def synthesise(self, spectrum: Tensor, margins: Margins | None = None) -> Tensor:
         """Spectra -> H*W times the signal (N, ..., h, w), the margins cropped."""
+        margins = margins or NO_MARGINS
         if self.plain:
             return _synthesise_plain(spectrum, self, margins)
         return _Synthesise.apply(spectrum, self, margins, "constant")
