@@ -11,6 +11,7 @@ from basicsr.data.data_util import paths_from_lmdb
 from basicsr.utils import FileClient
 from basicsr.utils.registry import DATASET_REGISTRY
 
+from ..checks.files import refuse_same_names
 from ..errors import UserError
 from ..files.image_folder import images_in, listed
 from .decoding import COLORS, decode_image
@@ -57,7 +58,7 @@ class GroundTruthDataset(Dataset):
         self.io_backend = dict(opt["io_backend"])
         self.paths = self._find()
         if not self.is_train:
-            check_names(self.paths)
+            refuse_same_names(self.paths)
         self._file_client: FileClient | None = None
 
     def check_keys(self) -> None:
@@ -111,16 +112,6 @@ class GroundTruthDataset(Dataset):
 def first_words(meta_info: Path) -> list[str]:
     """The first word of every line: a file name; its part before the first dot is the LMDB key."""
     return [line.split(" ")[0] for line in meta_info.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
-def check_names(paths: list[str]) -> None:
-    """Raise UserError if two files have the same name without suffix, under which validation saves its results."""
-    known: dict[str, str] = {}
-    for path in paths:
-        stem = Path(path).stem
-        if stem in known:
-            raise UserError(f"{known[stem]} and {path} have the same name ({stem}) in validation; rename or remove one")
-        known[stem] = path
 
 
 def random_patch(image: np.ndarray, size: int, path: str) -> np.ndarray:
