@@ -68,8 +68,7 @@ def refuse_unpaired(gt_folder: str, lq_folder: str, template: str) -> None:
         gt_folder, lq_folder: folders; subfolders and hidden files do not count.
         template: BasicSR's filename_tmpl.
     """
-    inputs = set(_names(lq_folder))
-    expected = {}
+    inputs, expected = set(_names(lq_folder)), {}
     for name in _names(gt_folder):
         stem, suffix = os.path.splitext(name)
         expected[f"{template.format(stem)}{suffix}"] = name
