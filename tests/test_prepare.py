@@ -201,7 +201,10 @@ def test_the_smallest_image_that_is_allowed_can_be_reduced(scale):
         ({"folders": ["mine", "empty"]}, "empty: the folder has no images"),
         ({"folders": ["mine", "again"]}, "mine/a.png, again/a.jpg would all get the key a; rename them"),
         ({"folders": ["mine", "foreign"]}, "not images that OpenCV can read: foreign/diary.doc; convert them or move"),
-        ({"folders": ["mine", "bad"]}, r"2 files cannot .*: bad/cut.png \(.*\), bad/text.png \(not an image, or damaged\)"),
+        (
+            {"folders": ["mine", "bad"]},
+            r"2 files cannot .*: bad/cut.png \(.*\), bad/text.png \(not an image, or damaged\)",
+        ),
         ({"lr_out": "out/lr"}, "lr_out out/lr needs an lr_scale"),
         ({"lr_out": "out/lr.lmdb", "recipe": PAIRS}, "out/hr and out/lr.lmdb must both end in .lmdb, or neither"),
         ({"lr_out": "out/hr", "recipe": PAIRS}, "out/hr and out/hr must not overlap"),

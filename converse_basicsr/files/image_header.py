@@ -87,9 +87,11 @@ def _describe(image: Image.Image) -> ImageHeader | str:
     """The header of an open image, or the reason why its samples are not supported."""
     width, height = image.size
     bits = {"I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
-    orientation = 1
-    if image.format == "PNG":  # getexif() would decode the pixels to find EXIF data behind them
-        bits = 16 if "16" in str(image.tile[0].args) else 8
+    channels, orientation = (1 if image.mode in _GRAY else 3), 1
+    if image.format == "PNG":
+        stored = str(image.tile[0].args)  # as in "LA;16B", which Pillow opens as RGBA
+        bits, channels = (16 if "16" in stored else 8), (1 if stored[0] in "1LI" else 3)
+        # getexif() would decode the pixels to find EXIF data behind them
         orientation = image.getexif().get(_ORIENTATION) if "exif" in image.info else 1
     elif image.format == "TIFF":
         tags = image.tag_v2
@@ -113,7 +115,7 @@ def _describe(image: Image.Image) -> ImageHeader | str:
     if orientation in (5, 6, 7, 8):
         width, height = height, width
     alpha = image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info
-    return ImageHeader(image.format, height, width, 1 if image.mode in _GRAY else 3, alpha, bits)
+    return ImageHeader(image.format, height, width, channels, alpha, bits)
 
 
 def _is_suspicious(image: Image.Image, file: BinaryIO, size: int) -> bool:
