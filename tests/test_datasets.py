@@ -227,5 +227,5 @@ def test_an_unreadable_image_is_named(folder, content):
 
 def test_an_image_smaller_than_the_multiple_is_named(tmp_path):
     cv2.imwrite(str(tmp_path / "tiny.png"), pixels(3, 9))
-    with pytest.raises(UserError, match="tiny.png: the image is 3x9, smaller than 4"):
+    with pytest.raises(UserError, match="tiny.png: the image is 3x9, smaller than 8"):
         dataset(tmp_path, "BicubicSRDataset")[0]

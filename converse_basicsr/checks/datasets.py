@@ -123,10 +123,12 @@ def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: 
     if pairs and scale:
         rules.refuse_wrong_pairs(files["gt"], headers["lq"], headers["gt"], scale, crops=not train)
         notes += [] if train else rules.crop_note(headers["lq"], headers["gt"], scale)
+    if train and ours and patch < dataset.least_side:
+        raise UserError(f"gt_size: must be {dataset.least_side} or more, got {patch}")
     if train and patch and (ours or pairs):
         rules.refuse_small(files["gt"], headers["gt"], patch, f"gt_size ({patch})")
     if ours and not train:
-        rules.refuse_small(files["gt"], headers["gt"], dataset.multiple, f"the scale ({dataset.multiple})")
+        rules.refuse_small(files["gt"], headers["gt"], dataset.least_side, f"{dataset.least_side} pixels")
     if "gt" not in headers:
         return None
     sizes = [(header.height, header.width) for header in headers["gt"]]

@@ -66,6 +66,11 @@ class GroundTruthDataset(Dataset):
             if key not in (*self.KEYS, *LOADER_KEYS):
                 raise UserError(f"no option {key!r} ({', '.join(self.KEYS)})")
 
+    @property
+    def least_side(self) -> int:
+        """The smallest side that can be degraded."""
+        return self.multiple
+
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -81,8 +86,8 @@ class GroundTruthDataset(Dataset):
             patch = random_patch(image, self.opt["gt_size"], path)
             return augment(patch, self.opt.get("use_hflip", False), self.opt.get("use_rot", False))
         height, width = (side - side % self.multiple for side in image.shape[:2])
-        if not height or not width:
-            raise UserError(f"{path}: the image is {image.shape[0]}x{image.shape[1]}, smaller than {self.multiple}")
+        if min(height, width) < self.least_side:
+            raise UserError(f"{path}: the image is {image.shape[0]}x{image.shape[1]}, smaller than {self.least_side}")
         return image[:height, :width]
 
     def _find(self) -> list[str]:

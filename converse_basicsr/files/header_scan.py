@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from .header_cache import HeaderCache
 from .image_header import ImageHeader, bytes_header, file_header
-from .lmdb_environment import lmdb_environment
+from .lmdb_environment import lmdb_environment, refuse_damaged
 
 _THREADS = 16  # they mostly wait, for a disk or a network
 _CHUNK = 64
@@ -40,12 +40,14 @@ def lmdb_headers(root: str | os.PathLike, keys: Sequence[str], title: str) -> li
     """The same for the values of an LMDB.
 
     Raises:
-        UserError: the LMDB cannot be opened.
+        UserError: the LMDB cannot be opened, or is damaged.
     """
     environment = lmdb_environment(root)
     status = Path(root, "data.mdb").stat()
     stamp = (status.st_size, status.st_mtime_ns)
     cache = HeaderCache(root)
+    if any(cache.get(key, *stamp) is None for key in keys):
+        refuse_damaged(root)
 
     def read(chunk: Sequence[str]) -> list[Found]:
         with environment.begin(buffers=True) as transaction:

@@ -89,7 +89,7 @@ def _describe(image: Image.Image) -> ImageHeader | str:
     bits = {"I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
     channels, orientation = (1 if image.mode in _GRAY else 3), 1
     if image.format == "PNG":
-        stored = str(image.tile[0].args)  # as in "LA;16B", which Pillow opens as RGBA
+        stored = str(image.tile[0][3])  # as in "LA;16B", which Pillow opens as RGBA
         bits, channels = (16 if "16" in stored else 8), (1 if stored[0] in "1LI" else 3)
         # getexif() would decode the pixels to find EXIF data behind them
         orientation = image.getexif().get(_ORIENTATION) if "exif" in image.info else 1
@@ -103,7 +103,7 @@ def _describe(image: Image.Image) -> ImageHeader | str:
             return f"{tags[277]} samples per pixel; at most 4 are supported"
         bits = 8 if bits in (1, 2, 4) else bits
     elif image.format == "PPM":
-        args = image.tile[0].args
+        args = image.tile[0][3]
         largest = args[1] if isinstance(args, tuple) else 65535 if "16" in args else 255
         if largest not in (255, 65535):
             return f"its largest value is declared as {largest}; 255 and 65535 are supported"
@@ -125,18 +125,19 @@ def _is_suspicious(image: Image.Image, file: BinaryIO, size: int) -> bool:
         starts, lengths = (tags.get(273) or tags.get(324, ())), (tags.get(279) or tags.get(325, ()))
         return not starts or any(start + length > size for start, length in zip(starts, lengths, strict=False))
     if image.format == "PPM":
-        tile = image.tile[0]
+        codec, _, offset, args = image.tile[0]
         row = (image.width + 7) // 8 if image.mode == "1" else image.width * (1 if image.mode in _GRAY else 3)
-        deep = 2 if "16" in str(tile.args) or "65535" in str(tile.args) else 1
-        return tile.codec_name != "ppm_plain" and tile.offset + row * deep * image.height > size
+        deep = 2 if "16" in str(args) or "65535" in str(args) else 1
+        return codec != "ppm_plain" and offset + row * deep * image.height > size
     if image.format == "BMP":
         file.seek(2)
         return int.from_bytes(file.read(4), "little") > size
     marker = _END_MARKERS.get(image.format)
     if marker is None:  # WebP and AVIF are read completely when they are opened
         return False
-    file.seek(max(0, size - _TAIL))
-    tail = file.read(_TAIL)
+    tail_size = len(marker) if image.format == "GIF" else _TAIL  # a GIF's marker may be anywhere in its data
+    file.seek(max(0, size - tail_size))
+    tail = file.read(tail_size)
     return marker not in tail or (image.format == "PNG" and b"eXIf" in tail and "exif" not in image.info)
 
 
