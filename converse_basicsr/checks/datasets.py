@@ -90,17 +90,14 @@ def _check_path(where: str, value: str, lmdb: bool) -> Path:
 def _check_folders(name: str, options: dict, lmdb: bool) -> list[str]:
     """Check what the data set would report badly itself: truncated LMDBs, files without a partner. Returns notes."""
     roots = [options[key] for key in ("dataroot_gt", "dataroot_lq") if isinstance(options.get(key), str)]
-    if lmdb:
-        for root in roots:
-            lmdb_environment(root)
-        return []
-    listed = options.get("meta_info_file") or options.get("meta_info")
+    for root in roots if lmdb else ():
+        lmdb_environment(root)
+    listed = not lmdb and (options.get("meta_info_file") or options.get("meta_info"))
     if listed or name not in ("PairedImageDataset", "SingleImageDataset"):
         return []
-    notes = [note for root in roots for note in rules.skipped_note(root)]
     if name == "PairedImageDataset" and len(roots) == 2:
-        rules.refuse_unpaired(*roots, options.get("filename_tmpl", "{}"))
-    return notes
+        rules.refuse_unpaired(*roots, None if lmdb else options.get("filename_tmpl", "{}"))
+    return [] if lmdb else [note for root in roots for note in rules.skipped_note(root)]
 
 
 def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: list[str]) -> tuple[int, int] | None:

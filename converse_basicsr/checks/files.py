@@ -61,24 +61,26 @@ def refuse_same_names(files: Iterable[str]) -> None:
         known[stem] = file
 
 
-def refuse_unpaired(gt_folder: str, lq_folder: str, template: str) -> None:
-    """Every file of PairedImageDataset's ground-truth folder needs an input of its name, and the reverse.
+def refuse_unpaired(gt_root: str, lq_root: str, template: str | None) -> None:
+    """Every ground-truth image of PairedImageDataset needs an input of its name, and the reverse.
 
     Args:
-        gt_folder, lq_folder: folders; subfolders and hidden files do not count.
-        template: BasicSR's filename_tmpl.
+        gt_root, lq_root: folders, without their subfolders and hidden files; or LMDBs.
+        template: BasicSR's filename_tmpl; None for LMDBs.
     """
-    inputs, expected = set(_names(lq_folder)), {}
-    for name in _names(gt_folder):
-        stem, suffix = os.path.splitext(name)
-        expected[f"{template.format(stem)}{suffix}"] = name
-    lonely = [expected[name] for name in sorted(expected.keys() - inputs)]
-    if lonely:
-        raise UserError(f"{lq_folder} has no input for {listed(lonely)} of {gt_folder}")
-    if inputs - expected.keys():
-        raise UserError(
-            f"{gt_folder} has no ground truth for {listed(sorted(inputs - expected.keys()))} of {lq_folder}"
-        )
+    if template is None:
+        truths = {key: key for key in _keys(gt_root)}
+        inputs = set(_keys(lq_root))
+    else:
+        parts = [(name, *os.path.splitext(name)) for name in _names(gt_root)]
+        truths = {f"{template.format(stem)}{suffix}": name for name, stem, suffix in parts}  # by the input's name
+        inputs = set(_names(lq_root))
+    without_input = sorted(truths[name] for name in truths.keys() - inputs)
+    without_truth = sorted(inputs - truths.keys())
+    if without_input:
+        raise UserError(f"{lq_root} has no input for {listed(without_input)} of {gt_root}")
+    if without_truth:
+        raise UserError(f"{gt_root} has no ground truth for {listed(without_truth)} of {lq_root}")
 
 
 def skipped_note(folder: str) -> list[str]:
@@ -130,6 +132,11 @@ def _refuse(found: list[str], total: int, what: str) -> None:
 
 def _names(folder: str) -> list[str]:
     return [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and _is_file(entry)]
+
+
+def _keys(root: str) -> list[str]:
+    """The keys that meta_info.txt lists, as BasicSR reads them."""
+    return [line.split(".")[0] for line in Path(root, "meta_info.txt").read_text().splitlines()]
 
 
 def _is_file(entry: os.DirEntry) -> bool:
