@@ -204,27 +204,16 @@ def _checkpoint_levels() -> None:
 
 
 def _lmdb_once_per_process() -> None:
-    import lmdb
-
     from basicsr.utils.file_client import FileClient, LmdbBackend
 
-    environments = {}  # (process, real path): open environment
-
-    def environment(path, **options):
-        key = (os.getpid(), os.path.realpath(path))
-        for inherited in [other for other in environments if other[0] != key[0]]:
-            environments.pop(inherited).close()  # opened before a fork: unusable here, but lmdb reports it as open
-        if key not in environments:
-            environments[key] = lmdb.open(str(path), **options)
-        return environments[key]
+    from .files.lmdb_environment import lmdb_environment
 
     class SharedLmdbBackend(LmdbBackend):
-        def __init__(self, db_paths, client_keys="default", readonly=True, lock=False, readahead=False, **options):
+        def __init__(self, db_paths, client_keys="default", **options):
             self.db_paths = [db_paths] if isinstance(db_paths, str) else list(db_paths)
             client_keys = [client_keys] if isinstance(client_keys, str) else client_keys
-            options.update(readonly=readonly, lock=lock, readahead=readahead)
             self._client = {
-                client_key: environment(path, **options)
+                client_key: lmdb_environment(path, **options)
                 for client_key, path in zip(client_keys, self.db_paths, strict=True)
             }
 

@@ -1,5 +1,6 @@
 """All checks of a run, in the order in which a user would fix the errors."""
 
+import sys
 from pathlib import Path
 
 import torch
@@ -52,7 +53,7 @@ def _check(opt: dict, is_train: bool, world_size: int) -> None:
         require(opt["logger"], "logger", "print_freq", "save_checkpoint_freq", "use_tb_logger")
     if opt.get("val") is not None:
         _check_val(opt["val"], is_train)
-    samples = _check_datasets(opt, is_train, world_size)
+    samples = _check_datasets(opt, is_train)
     window = window_size(opt["model_type"], opt.get("network_g") or {})
     for key in [key for key in opt if key.startswith("network_")]:
         network = check_network(key, opt[key], opt["path"], must_load=not is_train)
@@ -127,24 +128,21 @@ def _check_val(val: dict, is_train: bool) -> None:
         check_options(f"val:metrics:{name}", section, metric, given=("img", "img2"), also=("better",))
 
 
-def _check_datasets(opt: dict, is_train: bool, world_size: int) -> dict[str, dict]:
+def _check_datasets(opt: dict, is_train: bool) -> dict[str, dict]:
     """Check every data set; return the first sample of each by its place in the file."""
     samples = {}
     for key, section in opt["datasets"].items():
         phase = key.split("_")[0]
+        if key == "train":
+            require(section, "datasets:train", "batch_size_per_gpu", "num_worker_per_gpu")
         if is_train and key != "train" and phase != "val":
             raise UserError(f"datasets:{key}: must be train, or start with val")
         if not is_train and phase not in ("test", "val"):
             raise UserError(f"datasets:{key}: must start with test or val")
-        batch = _batch(section, opt["num_gpu"], world_size) if phase == "train" else 1
-        samples[f"datasets:{key}"] = check_dataset(key, section, phase, opt.get("scale"), batch)
+        checked = check_dataset(key, section, phase, opt.get("scale"))
+        samples[f"datasets:{key}"] = checked.sample
+        for note in checked.notes:
+            print(f"basicsr: note: datasets:{key}: {note}", file=sys.stderr)
     if is_train and "train" not in opt["datasets"]:
         raise UserError("datasets: training needs a section train")
     return samples
-
-
-def _batch(section: dict, num_gpu: int | str, world_size: int) -> int:
-    """The number of samples that one iteration needs."""
-    require(section, "datasets:train", "batch_size_per_gpu", "num_worker_per_gpu")
-    gpus = torch.cuda.device_count() if num_gpu == "auto" else num_gpu
-    return section["batch_size_per_gpu"] * (world_size if world_size > 1 else max(gpus, 1))

@@ -54,6 +54,10 @@ class BicubicSRDataset(DegradedDataset):
 
     degradation_class = BicubicReduction
 
+    @property
+    def least_side(self) -> int:
+        return 2 * self.multiple  # the border is reflected over 2 * scale pixels
+
 
 @DATASET_REGISTRY.register()
 class BlurDataset(DegradedDataset):
