@@ -30,12 +30,10 @@ from converse_basicsr.benchmark.reporting import pages
 from converse_basicsr.benchmark.results import note_journal
 from converse_basicsr.benchmark.schedule import scale_recipe
 from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
-from converse_basicsr.checks import read_options
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
 from converse_basicsr.files.journal import Journal, read_entries
 from converse_basicsr.inference.calling import call_network
-from converse_basicsr.models.restoration_model import RestorationModel
 from converse_basicsr.preparation import demo
 
 from basicsr.archs import build_network
@@ -222,7 +220,7 @@ def test_a_forced_budget_takes_the_place_of_the_files(in_tmp, budget):
     path = str(write_benchmark(in_tmp, budget=budget))
     assert read_benchmark(path, ["budget:minutes=5"]).budget == {"minutes": 5}
     assert read_benchmark(path, ["seeds=[0]", "budget:iterations=7"]).budget == {"iterations": 7}
-    with pytest.raises(UserError, match=r"budget: must be .* got {'minuts': 5}"):
+    with pytest.raises(UserError, match="budget: no option 'minuts'; did you mean minutes"):
         read_benchmark(path, ["budget:minuts=5"])
 
 
@@ -318,24 +316,25 @@ SWIN_7 = {**SWIN, "img_size": 7, "window_size": 7}
             r"A: network_g:type: no arch named 'EDRS'.*; B: network_g: RCAN needs",
         ),
         (
-            {"models": {"A": {"type": "EDSR", "model_type": "SRModel"}}},
-            "A: model_type: SRModel must be RestorationModel or a subclass",
+            {"models": {"A": {**MODELS["EDSR"], "model_type": "SRMode"}}},
+            "A: model_type: no model named 'SRMode'; did you mean SRModel?",
         ),
         (
             {"models": {"A b": MODELS["EDSR"], "a-B": MODELS["EDSR"]}},
             "models:a-B: its files would have the same names as those of A b",
         ),
-        ({"models": {"debug": MODELS["EDSR"]}}, "models:debug: must be letters"),
+        ({"models": {"debug": MODELS["EDSR"]}}, "models:debug: must have letters or digits, without .debug."),
         ({"models": {"A": {}}}, "no models:A:type"),
-        ({"models": {}}, "models: must be a mapping of names to networks"),
+        ({"models": {}}, "models: must not be empty"),
         ({"seeds": [0, 0]}, "seeds: must all be different"),
         ({"seeds": 3}, "seeds: must be a list of integers"),
-        ({"budget": {"hours": 1}}, "budget: must be {iterations: N} or {minutes: M}"),
-        ({"budget": {"minutes": 0}}, "budget:minutes: must be a number above 0"),
-        ({"budget": {"iterations": 1.5}}, "budget:iterations: must be an integer"),
+        ({"budget": {}}, "budget: must be {iterations: N} or {minutes: M}"),
+        ({"budget": {"hours": 1}}, "budget: no option 'hours'"),
+        ({"budget": {"minutes": 0}}, "budget:minutes: must be a number above 0, got 0"),
+        ({"budget": {"iterations": 1.5}}, "budget:iterations: must be an integer of 1 or more, got 1.5"),
         ({"name": "a/b"}, "name: must be letters"),
-        ({"seed": [0]}, r"no option 'seed'; did you mean seeds\? \(name, task, "),
-        ({"entrants": MODELS}, r"no option 'entrants' \(name, task, seeds, budget, models, recipe\)"),
+        ({"seed": [0]}, "no option 'seed'; did you mean seeds"),
+        ({"entrants": MODELS}, "bench.yml: no option 'entrants'"),
     ],
 )
 def test_wrong_files_are_refused_before_anything_is_trained(in_tmp, changes, message):
@@ -347,11 +346,11 @@ def test_wrong_files_are_refused_before_anything_is_trained(in_tmp, changes, mes
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("recipe:train:optim_g:lr=0", "bench.yml: recipe: train:optim_g:lr: must be a number above 0"),
+        ("recipe:train:optim_g:lr=0", "bench.yml: recipe:train:optim_g:lr: must be a number above 0"),
         ("recipe:datasets:train:dataroot_gt=nowhere", "recipe: datasets:train:dataroot_gt: no such file or folder"),
-        ("recipe:manual_seed=1", "recipe:manual_seed: does not belong to the recipe"),
-        ("recipe:datasets:val_2:name=tiny_val", "must hold val sets with different names"),
-        ("recipe:train:total_iter=0", "recipe:train:total_iter: must be an integer >= 1"),
+        ("recipe:manual_seed=1", "recipe: no option 'manual_seed'"),
+        ("recipe:datasets:val_2:name=tiny_val", "recipe:datasets: must hold val sets with different names"),
+        ("recipe:train:total_iter=0", "recipe:train:total_iter: must be an integer of 1 or more, got 0"),
     ],
 )
 def test_a_wrong_recipe_is_said_once(in_tmp, entry, message):
@@ -523,62 +522,6 @@ def test_which_networks_have_the_operator(network, expected):
     assert holds_converse(build_network(network)) == expected
 
 
-# --- equal draws ---
-
-
-def batches(folder, monkeypatch, network: dict, separate_draws: bool, workers: int) -> list[torch.Tensor]:
-    """The inputs of three iterations, each an epoch, of a training by the command."""
-    seen = []
-    feed_data = RestorationModel.feed_data
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            RestorationModel, "feed_data", lambda self, data: (seen.append(data["lq"]), feed_data(self, data))
-        )
-        opt = options(network_g=network, model_type="RestorationModel", val=None, train__total_iter=3)
-        opt["datasets"] = {
-            "train": {**opt["datasets"]["train"], "type": "BicubicSRDataset", "num_worker_per_gpu": workers}
-        }
-        del opt["datasets"]["train"]["dataroot_lq"]
-        opt["train"]["separate_draws"] = separate_draws
-        (folder / "run.yml").write_text(yaml.safe_dump(opt))
-        assert main(["train", "-opt", "run.yml", "--no_report"]) == 0
-        shutil.rmtree("experiments")
-    return seen
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_the_same_seed_means_the_same_data_for_every_network(in_tmp, monkeypatch, workers):
-    write_images(in_tmp / "data")
-
-    def same(separate_draws: bool) -> list[bool]:
-        first, *others = (
-            batches(in_tmp, monkeypatch, network, separate_draws, workers) for network in (*MODELS.values(), SWIN)
-        )
-        return [all(map(torch.equal, first, other)) for other in others]
-
-    assert same(True) == [True, True]
-    assert same(False) == [False, False]
-
-
-def test_the_network_draws_of_its_own(in_tmp, monkeypatch):
-    """Other iterations, other paths dropped: the seed of an iteration is not one for all."""
-    write_images(in_tmp / "data")
-    opt = options(network_g=SWIN, model_type="RestorationModel", is_train=True, dist=False, rank=0, num_gpu=0)
-    opt["train"]["separate_draws"] = True
-    model = RestorationModel(opt)
-    state = torch.get_rng_state()
-    data = {"lq": torch.rand(2, 3, 8, 8), "gt": torch.rand(2, 3, 32, 32)}
-    outputs = []
-    for iteration in (1, 1, 2):
-        model.optimizer_g.param_groups[0]["lr"] = 0
-        model.feed_data(data)
-        torch.set_rng_state(state)
-        model.optimize_parameters(iteration)
-        assert torch.equal(torch.get_rng_state(), state)
-        outputs.append(model.output.detach())
-    assert torch.equal(outputs[0], outputs[1]) and not torch.equal(outputs[0], outputs[2])
-
-
 def test_an_image_of_no_whole_windows_is_checked_measured_and_trained_on(here):
     """A window of 7, input of 16 x 16 and patches of 8 x 8."""
     write_benchmark(here, seeds=[0], budget={"iterations": 1}, models={"Swin": SWIN_7})
@@ -599,12 +542,15 @@ models:
 recipe:
   scale: 4
   datasets:
-    train: {name: train}
+    train: {name: train, type: A, io_backend: {type: disk}, num_worker_per_gpu: 0, batch_size_per_gpu: 1}
     val: &val {name: one, type: BicubicSRDataset, dataroot_gt: here, io_backend: {type: disk}}
     val_2: {<<: *val, name: two}
-  train: {total_iter: 5, scheduler: {type: CosineAnnealingRestartLR}}
-  val: {val_freq: 1, metrics: {psnr: &psnr {type: calculate_psnr}, again: *psnr}}
-  logger: {print_freq: 1, save_checkpoint_freq: 1}
+  train:
+    total_iter: 5
+    optim_g: {type: Adam, lr: 1}
+    scheduler: {type: CosineAnnealingRestartLR, periods: [5]}
+  val: {val_freq: 1, save_img: false, metrics: {psnr: &psnr {type: calculate_psnr}, again: *psnr}}
+  logger: {print_freq: 1, save_checkpoint_freq: 1, use_tb_logger: false}
 """
 
 
@@ -621,13 +567,6 @@ def test_merge_keys_are_read_and_share_nothing(in_tmp):
     }
     assert benchmark.metrics == {"psnr": {"type": "calculate_psnr"}, "again": {"type": "calculate_psnr"}}
     assert "*" not in yaml.safe_dump(benchmark.options) and "x-feat" not in benchmark.options
-
-
-def test_other_option_files_may_not_use_merge_keys(in_tmp):
-    """BasicSR's own reader does not know them."""
-    Path("opt.yml").write_text("a: &a {b: 1}\nc: {<<: *a}\n")
-    with pytest.raises(UserError, match="line 2: YAML does not read the key <<"):
-        read_options("opt.yml")
 
 
 FILES = sorted((REPOSITORY / "options/benchmark").glob("*.yml"))

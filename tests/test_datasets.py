@@ -185,7 +185,7 @@ def test_wrong_options_are_named(folder, kind, options, message):
     section = {"name": "set", "type": kind, "dataroot_gt": str(folder), "io_backend": {"type": "disk"}, "gt_size": 16}
     section.update({name: value for name, value in TASKS.get(kind, {}).items() if name != "scale"})
     with pytest.raises(UserError, match=f"datasets:train: .*{message}"):
-        check_dataset("train", {**section, **options}, "train", SCALES.get(kind), 1)
+        check_dataset("train", {**section, **options}, "train", SCALES.get(kind))
 
 
 @pytest.mark.parametrize("suffix", [".jp2", ".exr", ".zip", ""])

@@ -1,30 +1,36 @@
 """Checks of data sets: folders, options and the first sample."""
 
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
 from .types import check_type
-from .values import require
 
 
-def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch: int) -> dict:
-    """Build a data set and return its first sample.
+@dataclass(frozen=True)
+class CheckedDataset:
+    """What is known about a data set that passed its checks."""
+
+    sample: dict  # the first sample
+    smallest: tuple[int, int] | None  # height and width of the smallest ground-truth image, if known
+
+
+def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> CheckedDataset:
+    """Build a data set and read its first sample.
 
     Args:
         key: the key under datasets.
         section: the options under that key.
         phase: 'train', 'val' or 'test'.
         scale: the option file's scale, or None.
-        batch: the least number of samples.
 
     Raises:
-        UserError: a folder or option is missing, the sample cannot be read, or there are too few samples.
+        UserError: a folder or option is missing, the sample cannot be read, or there are no samples.
     """
     from basicsr.utils.registry import DATASET_REGISTRY
 
     where = f"datasets:{key}"
-    require(section, where, "name", "type")
     dataset_class = check_type(f"{where}:type", section["type"], DATASET_REGISTRY, "dataset")
     options = deepcopy(section)
     options["phase"] = phase
@@ -32,9 +38,7 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch:
         options["scale"] = scale
     if scale is not None and section.get("gt_size", 0) % scale:
         raise UserError(f"{where}:gt_size: {section['gt_size']} is not a multiple of scale ({scale})")
-    io_backend = options.get("io_backend") or {}
-    if not isinstance(io_backend, dict):
-        raise UserError(f"{where}:io_backend: must be a mapping, for example io_backend: {{type: {io_backend}}}")
+    io_backend = options["io_backend"]
     lmdb = io_backend.get("type") == "lmdb"
     for name in [name for name in options if name.startswith(("dataroot", "meta_info"))]:
         if isinstance(options[name], str):
@@ -52,15 +56,9 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None, batch:
         raise UserError(f"{where}: {dataset_class.__name__} needs the option {error}") from error
     except Exception as error:  # a data set may raise any exception over a bad file
         raise UserError(f"{where}: {dataset_class.__name__} cannot read {reading}: {_one_line(error)}") from error
-    available = count * section.get("dataset_enlarge_ratio", 1) if phase == "train" else count
-    if available < batch:
-        raise UserError(
-            f"{where}: one iteration needs {batch} images, the data set has {count}; lower batch_size_per_gpu, or "
-            "raise dataset_enlarge_ratio to repeat images"
-            if phase == "train"
-            else f"{where}: the data set has no images"
-        )
-    return sample
+    if count == 0:
+        raise UserError(f"{where}: the data set has no images")
+    return CheckedDataset(sample, None)
 
 
 def _check_path(where: str, value: str, lmdb: bool) -> Path:

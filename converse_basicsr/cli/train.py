@@ -7,6 +7,7 @@ import sys
 from .allocator import keep_large_buffers
 
 INTERRUPTED = "; saved states are under experiments/, the same command with --auto_resume continues from the latest"
+PATHS = "Paths in an option file are relative to the current directory, not to the option file."
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
@@ -14,7 +15,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         ("train", True, "train a network from an option file"),
         ("test", False, "test a trained network from an option file"),
     ):
-        parser = subparsers.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        parser = subparsers.add_parser(name, help=summary, description=f"{summary.capitalize()}.", epilog=PATHS)
         parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
         parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none", help="job launcher")
         if is_train:
@@ -39,14 +40,14 @@ def run(args: argparse.Namespace) -> int:
     from basicsr.train import train_pipeline
 
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
-    from ..checks import check_run, read_options
+    from ..checks import check_run
     from ..evaluation.report import report
+    from ..options.reading import read_options
     from ..preparation.demo import build_demo_if_asked_for
 
     opt = read_options(args.opt, args.force_yml)
     build_demo_if_asked_for(opt)
-    world_size = 1 if args.launcher == "none" else int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", 1)))
-    check_run(opt, args.is_train, world_size)
+    check_run(opt, args.is_train)
 
     sys.argv = [f"basicsr {'train' if args.is_train else 'test'}", *_basicsr_arguments(args)]
     root = os.path.abspath(args.root)

@@ -25,7 +25,8 @@ def load_file(path: str | os.PathLike) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many exception types for a damaged file
-        raise UserError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
+        reason = "it is empty" if os.path.getsize(path) == 0 else "damaged, or it holds more than tensors and numbers"
+        raise UserError(f"{path} is not a readable checkpoint: {reason}") from error  # torch's advice is unsafe
 
 
 def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tuple[str, dict]:

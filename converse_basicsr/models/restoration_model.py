@@ -36,16 +36,16 @@ class RestorationModel(SRModel):
     """
 
     def __init__(self, opt: dict):
-        self.degradation = build_degradation(opt["degradation"], opt.get("scale")) if "degradation" in opt else None
+        self.degradation = build_degradation(opt["degradation"], opt.get("scale")) if opt.get("degradation") else None
         self.scale = opt.get("scale") or 1
         self.window = opt["network_g"].get("window_size", 1)
         self.kernel: Tensor | None = None
         self.path = ""  # of the input, for error messages
-        self.separate_draws = opt["is_train"] and opt["train"].get("separate_draws", False)
+        self.separate_draws = opt["is_train"]
         with self._apart():
             super().__init__(opt)
         self.journal: Journal | None = None
-        if self.is_train and opt["rank"] == 0 and opt["logger"].get("journal"):
+        if self.is_train and opt["rank"] == 0 and "experiments_root" in opt["path"]:
             self.journal = Journal(Path(opt["path"]["experiments_root"], JOURNAL), opt["logger"]["print_freq"])
 
     def feed_data(self, data: dict) -> None:
