@@ -70,6 +70,7 @@ def test_good_options_pass(changes):
         ),
         ({"network_g__upscale": 5}, "network_g: ConverseSRResNet: upscale must be one of 2, 3, 4, 8, got 5"),
         ({"network_g__num_feat": -3}, "network_g: ConverseSRResNet: "),
+        ({"network_g__num_feat": 65536}, "network_g: ConverseSRResNet has "),
         ({"train__pixel_opt__weight": 1}, "train:pixel_opt: L1Loss has no option 'weight'; did you mean loss_weight?"),
         ({"train__pixel_opt": None}, "train: needs a loss: pixel_opt or perceptual_opt"),
         (

@@ -159,6 +159,10 @@ FOLDER = "must be a folder name: at most 200 letters, digits, _, - and ., beginn
         ("train__pixel_opt__eps", math.nan, "must be a finite number, got nan"),
         ("network_g__num_feat", math.inf, "must be a finite number, got inf"),
         ("network_g__num_feat", 2**80, "must have at most 64 bits, got 1208925819614629174706176"),
+        ("network_g__num_block", 10**9, "must be at most 65536, got 1000000000"),
+        ("network_g__depths", [6, 10**9], "must be at most 65536, got 1000000000"),
+        ("network_g__mode", "x" * 600, "must have at most 500 characters, got 'xxx"),
+        ("train__pixel_opt__mode", "a\nb", "must have no control characters, got 'a\\nb'"),
         ("val__val_freq", 0, COUNT),
         ("val__save_img", "yes", "must be true or false, got 'yes'"),
         ("val__tile", 0, COUNT),
@@ -171,11 +175,18 @@ FOLDER = "must be a folder name: at most 200 letters, digits, _, - and ., beginn
         ("logger__save_checkpoint_freq", 5e3, COUNT),
         ("logger__use_tb_logger", "no", "must be true or false, got 'no'"),
         ("logger__keep_last", 0, COUNT),
-        ("path__pretrain_network_g", 3, "must be a string, got 3"),
-        ("path__resume_state", "", "must be a string, got ''"),
+        *(
+            (
+                "path__pretrain_network_g",
+                path,
+                "must be a path (no control characters, names of at most 255 bytes), got ",
+            )
+            for path in (3, "", "a\nb", "a\0b", "x" * 300)
+        ),
         ("path__strict_load_g", "false", "must be true or false, got 'false'"),
         ("path__ignore_resume_networks", "network_g", "must be a list, got 'network_g'"),
         (f"{TRAIN}__gt_size", "96", COUNT),
+        (f"{TRAIN}__gt_size", None, COUNT),
         (f"{TRAIN}__use_hflip", "no", "must be true or false, got 'no'"),
         (f"{TRAIN}__num_worker_per_gpu", -1, "must be an integer from 0 to 256, got -1"),
         (f"{TRAIN}__num_worker_per_gpu", 100000, "must be an integer from 0 to 256, got 100000"),

@@ -1,9 +1,11 @@
 """Kinds of values in an option file. Each carries the words of its error message."""
 
+import os
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -19,6 +21,14 @@ class Must:
         )
 
 
+def _possible(path: str) -> str:
+    """The path, if a file system can have it."""
+    if not path or CONTROL.search(path) or any(len(os.fsencode(name)) > 255 for name in path.split("/")):
+        raise ValueError
+    return path
+
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # characters that no option has
 FOLDER_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$"  # at most 200 bytes
 Name = Annotated[
     str,
@@ -26,6 +36,7 @@ Name = Annotated[
     Must("a folder name: at most 200 letters, digits, _, - and ., beginning with a letter, a digit or _"),
 ]
 Text = Annotated[str, Field(min_length=1), Must("a string")]
+FilePath = Annotated[str, AfterValidator(_possible), Must("a path (no control characters, names of at most 255 bytes)")]
 Switch = Annotated[bool, Must("true or false")]
 Index = Annotated[int, Field(ge=0), Must("an integer of 0 or more")]
 Count = Annotated[int, Field(ge=1), Must("an integer of 1 or more")]

@@ -13,12 +13,14 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 from ..errors import UserError, did_you_mean, plain, shown
-from .kinds import Count, Gpus, Name, Seed, Switch, Text
+from .kinds import CONTROL, Count, Gpus, Name, Seed, Switch, Text
 from .sections import DataSets, Degradation, Distributed, Logger, Network, Paths, RealESRGAN, Section, Validation
 from .training import Train
 
 File = TypeVar("File", bound=Section)
 _LARGEST = 2**63  # of an integer
+_LARGEST_SIZE = 65536  # of a network: blocks, channels, ...; more would not fit in memory
+_LONGEST = 500  # characters of a string
 
 
 class OptionFile(RealESRGAN):
@@ -70,7 +72,7 @@ def check_schema(opt: dict, is_train: bool) -> None:
 
 
 def validated(file: type[File], opt: dict) -> File:
-    """The options as an object of this class, whose numbers are all finite.
+    """The options as an object of this class, whose values are all within bounds.
 
     Raises:
         UserError: the first mistake found.
@@ -79,7 +81,7 @@ def validated(file: type[File], opt: dict) -> File:
         made = file.model_validate(opt)
     except ValidationError as error:
         raise UserError(_in_words(error.errors(include_url=False)[0], opt)) from error
-    for mistake in _numbers(opt, ()):
+    for mistake in _extremes(opt, ()):
         raise UserError(mistake)
     return made
 
@@ -124,18 +126,25 @@ def _place(error: ErrorDetails, opt: object) -> str:
     return ":".join(keys)
 
 
-def _numbers(value: object, keys: tuple[str, ...]) -> Iterator[str]:
-    """A message for every number that is not finite, or is larger than a computer's integers."""
+def _extremes(value: object, keys: tuple[str, ...]) -> Iterator[str]:
+    """A message for every value that no option has, whatever class reads it."""
+    where = f"{':'.join(keys)}: must"
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _numbers(item, (*keys, plain(key)))
+            yield from _extremes(item, (*keys, plain(key)))
     elif isinstance(value, list):
         for item in value:
-            yield from _numbers(item, keys)
+            yield from _extremes(item, keys)
     elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{':'.join(keys)}: must be a finite number, got {value}"
+        yield f"{where} be a finite number, got {value}"
     elif isinstance(value, int) and abs(value) >= _LARGEST:
-        yield f"{':'.join(keys)}: must have at most 64 bits, got {shown(value)}"
+        yield f"{where} have at most 64 bits, got {shown(value)}"
+    elif isinstance(value, int) and keys[0].startswith("network_") and value > _LARGEST_SIZE:
+        yield f"{where} be at most {_LARGEST_SIZE}, got {value}"
+    elif isinstance(value, str) and len(value) > _LONGEST:
+        yield f"{where} have at most {_LONGEST} characters, got {shown(value)}"
+    elif isinstance(value, str) and CONTROL.search(value):
+        yield f"{where} have no control characters, got {shown(value)}"
 
 
 def _mistakes(file: OptionFile, is_train: bool) -> Iterator[str]:

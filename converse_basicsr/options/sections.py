@@ -9,6 +9,7 @@ from ..errors import did_you_mean, plain
 from .kinds import (
     BatchSize,
     Count,
+    FilePath,
     Index,
     Must,
     Name,
@@ -80,15 +81,15 @@ class Loaded(Built):
 
     name: Name = Field(description="Name in logs and results.")
     type: Text = Field(description="Class of the data set, for example PairedImageDataset.")
-    dataroot_gt: Text | None = Field(None, description="Ground truth: a folder or an LMDB.")
-    dataroot_lq: Text | None = Field(None, description="Input images: a folder or an LMDB.")
+    dataroot_gt: FilePath | None = Field(None, description="Ground truth: a folder or an LMDB.")
+    dataroot_lq: FilePath | None = Field(None, description="Input images: a folder or an LMDB.")
     io_backend: IoBackend = Field(description="type: disk for folders, lmdb for LMDBs.")
-    meta_info_file: Text | None = Field(None, description="Lists the files or keys to use, one per line.")
+    meta_info_file: FilePath | None = Field(None, description="Lists the files or keys to use, one per line.")
     filename_tmpl: Text | None = Field(None, description="Names of the inputs; {} is the name of the ground truth.")
     color: Text | None = Field(None, description="rgb or gray; for BasicSR's data sets y.")
-    gt_size: Count | None = Field(None, description="Side of a training patch, in ground-truth pixels.")
-    use_hflip: Switch | None = Field(None, description="Flip training patches at random.")
-    use_rot: Switch | None = Field(None, description="Rotate training patches at random.")
+    gt_size: Count = Field(None, description="Side of a training patch, in ground-truth pixels.")
+    use_hflip: Switch = Field(False, description="Flip training patches at random.")
+    use_rot: Switch = Field(False, description="Rotate training patches at random.")
     num_worker_per_gpu: Workers = Field(0, description="Processes that load the data, for each GPU; in training.")
     batch_size_per_gpu: BatchSize = Field(1, description="Images of one iteration, for each GPU; in training.")
     use_shuffle: Switch = Field(True, description="Without effect in BasicSR 1.4.2.")
@@ -143,13 +144,13 @@ class DataSets(Section):
 class Paths(Section):
     """Weights and training states to start from."""
 
-    pretrain_network_g: Text | None = Field(None, description="Weights of network_g (.pth).")
-    pretrain_network_d: Text | None = Field(None, description="Weights of network_d (.pth).")
+    pretrain_network_g: FilePath | None = Field(None, description="Weights of network_g (.pth).")
+    pretrain_network_d: FilePath | None = Field(None, description="Weights of network_d (.pth).")
     strict_load_g: Switch = Field(True, description="Every key must fit.")
     strict_load_d: Switch = Field(True, description="Every key must fit.")
     param_key_g: Text | None = Field("params", description="Key in the file; ~: whichever there is.")
     param_key_d: Text | None = Field("params", description="Key in the file; ~: whichever there is.")
-    resume_state: Text | None = Field(None, description="Training state (.state) to continue from.")
+    resume_state: FilePath | None = Field(None, description="Training state (.state) to continue from.")
     ignore_resume_networks: (
         list[Annotated[Literal["network_g", "network_d"], Must("network_g or network_d")]] | None
     ) = Field(None, description="Networks that do not get their weights from the resumed run.")
