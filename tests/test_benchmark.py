@@ -185,7 +185,7 @@ def test_a_diverged_model_is_noted_and_the_others_go_on(here):
     models = bench()["models"]
     run = models["Breaks"]["runs"]["0"]
     assert run["status"] == "diverged" and run["iterations"] == 1
-    assert run["reason"] == "l_pix is inf at iteration 1"
+    assert run["reason"] == "the loss l_pix is inf at iteration 1"
     assert run["curve"] == [] and run["final"] == {}
     assert all(models[name]["runs"]["0"]["status"] == "done" for name in MODELS)
 
@@ -208,13 +208,6 @@ def test_a_failed_run_is_tried_again(here, monkeypatch, capsys):
     assert bench()["benchmark"]["finished"]
 
 
-def test_a_training_that_ends_early_is_not_done(here):
-    """BasicSR counts an incomplete batch of each epoch, and drops it: with 3 images, batches of 2, every second one."""
-    write_benchmark(here, seeds=[0], models={"EDSR": MODELS["EDSR"]}, budget={"iterations": 8})
-    run = bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=1)["models"]["EDSR"]["runs"]["0"]
-    assert run["status"] == "stopped" and run["reason"].startswith("ended at iteration 5 of 8")
-
-
 @pytest.mark.parametrize("budget", [{"iterations": 2}, {"minutes": 3}, None])
 def test_a_forced_budget_takes_the_place_of_the_files(in_tmp, budget):
     path = str(write_benchmark(in_tmp, budget=budget))
@@ -232,17 +225,7 @@ def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
         rate, iterations = model["probe"]["seconds_per_iteration"], model["probe"]["iterations"]
         assert iterations == max(1, int(0.12 / rate))
         assert model["runs"]["0"]["iterations"] == iterations
-    assert not list(Path("results/benchmark/bench/experiments").glob("*probe*"))
-
-
-def test_a_data_set_too_small_to_be_timed_is_named(here, monkeypatch, capsys):
-    write_benchmark(here, budget={"minutes": 1})
-
-    monkeypatch.setattr(runner, "PROBE", (1, 8))
-    bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=2)
-    message = capsys.readouterr().err
-    assert "Converse SR: cannot be timed for budget:minutes: its short training ended at iteration 5 of 8" in message
-    assert "use a larger dataset_enlarge_ratio" in message
+    assert not list(Path("results/benchmark/bench/experiments").glob("[!.]*probe*"))
 
 
 def test_a_changed_file_is_refused_and_force_starts_again(here, capsys):

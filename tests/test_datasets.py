@@ -178,7 +178,7 @@ def test_draws_differ_by_epoch_and_worker_and_come_again_with_the_seed(folder, k
         ("GroundTruthDataset", {"sigma": 3}, "no option 'sigma'"),
         ("GroundTruthDataset", {"color": "grey"}, "color: must be rgb or gray, got 'grey'"),
         ("BlurDataset", {"psf": "nowhere.npy"}, "psf: nowhere.npy is neither"),
-        ("GaussianDenoisingDataset", {"gt_size": 64}, r"image\d.png: the image is 50x66, smaller than gt_size .64"),
+        ("GaussianDenoisingDataset", {"gt_size": 64}, r"4 of 4 files .* gt_size .64.: .*0.png .50x66."),
     ],
 )
 def test_wrong_options_are_named(folder, kind, options, message):
@@ -221,11 +221,11 @@ def test_validation_refuses_two_images_of_the_same_name(folder, other):
 @pytest.mark.parametrize("content", [b"", b"no image"])
 def test_an_unreadable_image_is_named(folder, content):
     (folder / "image0.png").write_bytes(content)
-    with pytest.raises(UserError, match="image0.png: OpenCV cannot decode it"):
+    with pytest.raises(UserError, match="image0.png: (empty|not an image)"):
         dataset(folder)[0]
 
 
 def test_an_image_smaller_than_the_multiple_is_named(tmp_path):
     cv2.imwrite(str(tmp_path / "tiny.png"), pixels(3, 9))
-    with pytest.raises(UserError, match="tiny.png: the image is 3x9, smaller than 4"):
+    with pytest.raises(UserError, match="tiny.png: the image is 3x9, smaller than 8"):
         dataset(tmp_path, "BicubicSRDataset")[0]

@@ -1,11 +1,17 @@
 """Preparing a user's images: what is written, that BasicSR reads it, all or nothing, and wrong input."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections import namedtuple
+from pathlib import Path
 
 import cv2
 import lmdb
 import numpy as np
+import psutil
 import pytest
 import yaml
 from PIL import Image
@@ -22,6 +28,7 @@ from converse_basicsr.preparation.sub_images import starts
 from basicsr.data import build_dataset
 from basicsr.utils import imfrombytes
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 SHAPES = {"a.png": (50, 66), "deep/b c.v2.bmp": (48, 48), "deep/er/d.png": (70, 49)}
 KEYS = ["a", "deep_b_c_v2", "deep_er_d"]
 PAIRS = Recipe(size=32, step=16, lr_scale=4)
@@ -201,7 +208,10 @@ def test_the_smallest_image_that_is_allowed_can_be_reduced(scale):
         ({"folders": ["mine", "empty"]}, "empty: the folder has no images"),
         ({"folders": ["mine", "again"]}, "mine/a.png, again/a.jpg would all get the key a; rename them"),
         ({"folders": ["mine", "foreign"]}, "not images that OpenCV can read: foreign/diary.doc; convert them or move"),
-        ({"folders": ["mine", "bad"]}, r"2 files cannot .*: bad/cut.png \(.*\), bad/text.png \(not an image\)"),
+        (
+            {"folders": ["mine", "bad"]},
+            r"2 files cannot .*: bad/cut.png \(.*\), bad/text.png \(not an image, or damaged\)",
+        ),
         ({"lr_out": "out/lr"}, "lr_out out/lr needs an lr_scale"),
         ({"lr_out": "out/lr.lmdb", "recipe": PAIRS}, "out/hr and out/lr.lmdb must both end in .lmdb, or neither"),
         ({"lr_out": "out/hr", "recipe": PAIRS}, "out/hr and out/hr must not overlap"),
@@ -212,6 +222,7 @@ def test_the_smallest_image_that_is_allowed_can_be_reduced(scale):
         ({"out": "empty"}, "empty exists; --force replaces it"),
         ({"out": "foreign", "force": True}, r"foreign differs from what an earlier call wrote \(diary.doc\); remove"),
         ({"workers": 0}, "workers must be 1 or more, got 0"),
+        ({"folders": ["mine", "pipes"]}, r"not files: pipes/pipe.png \(a named pipe .*\); remove them"),
     ],
 )
 def test_wrong_input_is_named_and_nothing_is_written(in_tmp, images, arguments, message):
@@ -222,6 +233,8 @@ def test_wrong_input_is_named_and_nothing_is_written(in_tmp, images, arguments, 
     write(in_tmp / "bad/cut.png")
     (in_tmp / "bad/cut.png").write_bytes((in_tmp / "bad/cut.png").read_bytes()[:2000])
     (in_tmp / "bad/text.png").write_text("not an image")
+    (in_tmp / "pipes").mkdir()
+    os.mkfifo(in_tmp / "pipes/pipe.png")
     before = sorted(in_tmp.rglob("*"))
     with pytest.raises(UserError, match=message):
         prepare(**{"folders": ["mine"], "out": "out/hr", "recipe": Recipe(), **arguments})
@@ -330,6 +343,42 @@ def test_a_full_disk_is_one_line(in_tmp, images, monkeypatch):
     monkeypatch.setattr(prepare_module, "lmdb_writer", full)
     with pytest.raises(UserError, match="cannot write out/hr.lmdb: No space left on device"):
         prepare(["mine"], "out/hr.lmdb", PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "to_all"),  # Ctrl-C signals every process of a terminal, kill only one
+    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False), (signal.SIGKILL, -9, False)],
+)
+def test_signals_leave_no_process_and_no_output(in_tmp, needs_basicsr, number, code, to_all):
+    for index in range(10):
+        write(in_tmp / f"mine/{index}.png", (400, 400, 3), seed=index)
+    command = [sys.executable, "-m", "converse_basicsr", "data", "prepare", "mine", "--out", "out/hr.lmdb"]
+    command += ["--size", "16", "--step", "3"]  # many sub-images: writing takes long
+    running = subprocess.Popen(
+        [*command, "--workers", "2"],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: any(path.name == "data.mdb" for path in (in_tmp / "out").rglob("*")))  # it is writing
+    children = psutil.Process(running.pid).children(recursive=True)
+    assert len(children) >= 3  # two workers and the process that started them
+    (os.killpg if to_all else os.kill)(running.pid, number)
+    errors = running.communicate()[1]
+    assert running.returncode == code
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
+    if number != signal.SIGKILL:
+        assert errors.endswith("basicsr: interrupted; nothing was written\n") and "Traceback" not in errors
+        assert not list((in_tmp / "out").iterdir())
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("force", [False, True])

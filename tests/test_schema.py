@@ -8,7 +8,7 @@ from conftest import REPOSITORY
 from tiny import MISSING, options
 
 from converse_basicsr.errors import UserError
-from converse_basicsr.options.schema import check_schema, json_schema
+from converse_basicsr.options.schema import check_schema, dist_params, json_schema
 
 TRAIN, VAL = "datasets__train", "datasets__val"
 STEPS = {"type": "MultiStepLR", "milestones": [1, 2]}
@@ -265,6 +265,12 @@ def test_a_test_has_rules_of_its_own(changes, message):
 
 def test_a_long_value_is_shortened():
     assert refusal(name="x" * 5000).endswith("xxx...")
+
+
+def test_processes_can_be_connected_before_the_file_is_checked():
+    assert dist_params({"dist_params": {"backend": "gloo", "port": 5}}).model_dump() == {"backend": "gloo", "port": 5}
+    for wrong in ({}, {"dist_params": None}, {"dist_params": 3}, {"dist_params": {"port": "x"}}):
+        assert dist_params(wrong).model_dump() == {"backend": "nccl", "port": None}
 
 
 def test_options_are_not_changed():

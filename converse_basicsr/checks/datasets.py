@@ -1,23 +1,36 @@
-"""Checks of data sets: folders, options and the first sample."""
+"""Checks of data sets: folders, options, every file's header and the first sample."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
+from ..files.header_scan import Header, file_headers, lmdb_headers
+from ..files.lmdb_environment import lmdb_environment
+from . import files as rules
 from .types import check_type
 
 
 @dataclass(frozen=True)
 class CheckedDataset:
-    """What is known about a data set that passed its checks."""
+    """What the checks found out.
 
-    sample: dict  # the first sample
-    smallest: tuple[int, int] | None  # height and width of the smallest ground-truth image, if known
+    Args:
+        sample: the first sample.
+        smallest: (height, width) of the smallest ground-truth image as validation uses it, by its shorter side; None
+            without ground truth, or if the data set does not list its files.
+        notes: one line each on what is allowed, but may be a mistake.
+    """
+
+    sample: dict
+    smallest: tuple[int, int] | None
+    notes: tuple[str, ...] = ()
 
 
 def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> CheckedDataset:
-    """Build a data set and read its first sample.
+    """Build a data set, read the header of every file and the first sample.
 
     Args:
         key: the key under datasets.
@@ -26,7 +39,7 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
         scale: the option file's scale, or None.
 
     Raises:
-        UserError: a folder or option is missing, the sample cannot be read, or there are no samples.
+        UserError: a folder or option is missing, the data set has no images, or a file is unusable; names the set.
     """
     from basicsr.utils.registry import DATASET_REGISTRY
 
@@ -38,33 +51,29 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
         options["scale"] = scale
     if scale is not None and section.get("gt_size", 0) % scale:
         raise UserError(f"{where}:gt_size: {section['gt_size']} is not a multiple of scale ({scale})")
-    io_backend = options["io_backend"]
-    lmdb = io_backend.get("type") == "lmdb"
+    lmdb = options["io_backend"]["type"] == "lmdb"
     for name in [name for name in options if name.startswith(("dataroot", "meta_info"))]:
         if isinstance(options[name], str):
             options[name] = str(_check_path(f"{where}:{name}", options[name], lmdb and name.startswith("dataroot")))
-    reading, sample = "its files", {}
-    try:
+    name = dataset_class.__name__
+    with _naming(where, name, "its files"):
+        notes = _check_folders(name, options, lmdb)
         dataset = dataset_class(options)
-        count = len(dataset)
-        if count > 0:
-            reading = f"its first sample {_files(dataset)}"
-            sample = dataset[0]
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from error
-    except KeyError as error:
-        raise UserError(f"{where}: {dataset_class.__name__} needs the option {error}") from error
-    except Exception as error:  # a data set may raise any exception over a bad file
-        raise UserError(f"{where}: {dataset_class.__name__} cannot read {reading}: {_one_line(error)}") from error
-    if count == 0:
+    if len(dataset) == 0:
         raise UserError(f"{where}: the data set has no images")
-    return CheckedDataset(sample, None)
+    with _naming(where, name, "its files"):
+        smallest = _check_files(where, dataset, options, lmdb, notes)
+    with _naming(where, name, f"its first sample {_named(dataset)}"):
+        sample = dataset[0]
+    return CheckedDataset(sample, smallest, tuple(notes))
 
 
 def _check_path(where: str, value: str, lmdb: bool) -> Path:
     path = Path(value)
     if not path.exists():
         raise UserError(f"{where}: no such file or folder: {value} (the current directory is {Path.cwd()})")
+    if not (path.is_dir() or path.is_file()):
+        raise UserError(f"{where}: {value} is neither a file nor a folder")
     if lmdb and not (path.suffix == ".lmdb" and (path / "meta_info.txt").is_file()):
         raise UserError(f"{where}: {value} is not an LMDB (a folder *.lmdb with meta_info.txt); for a folder of "
                         "images write io_backend: type: disk")  # fmt: skip
@@ -73,7 +82,83 @@ def _check_path(where: str, value: str, lmdb: bool) -> Path:
     return path
 
 
-def _files(dataset: object) -> str:
+def _check_folders(name: str, options: dict, lmdb: bool) -> list[str]:
+    """Check what the data set would report badly itself: truncated LMDBs, files without a partner. Returns notes."""
+    roots = [options[key] for key in ("dataroot_gt", "dataroot_lq") if isinstance(options.get(key), str)]
+    for root in roots if lmdb else ():
+        lmdb_environment(root)
+    listed = not lmdb and (options.get("meta_info_file") or options.get("meta_info"))
+    if listed or name not in ("PairedImageDataset", "SingleImageDataset"):
+        return []
+    if name == "PairedImageDataset" and len(roots) == 2:
+        rules.refuse_unpaired(*roots, None if lmdb else options.get("filename_tmpl", "{}"))
+    return [] if lmdb else [note for root in roots for note in rules.skipped_note(root)]
+
+
+def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: list[str]) -> tuple[int, int] | None:
+    """Read the headers, apply the rules, add notes, and return the size of the smallest ground-truth image."""
+    from basicsr.data.paired_image_dataset import PairedImageDataset
+
+    from ..data.ground_truth_dataset import GroundTruthDataset
+
+    files = files_of(dataset, options)
+    ours, pairs = isinstance(dataset, GroundTruthDataset), isinstance(dataset, PairedImageDataset)
+    train, scale, patch = options["phase"] == "train", options.get("scale"), options.get("gt_size")
+    read = lmdb_headers if lmdb else file_headers
+    headers: dict[str, list[Header]] = {}
+    for role, paths in files.items():
+        headers[role] = read(options[f"dataroot_{role}"], paths, where)
+        rules.refuse_unusable(paths, headers[role])
+        notes += rules.content_notes(headers[role], keeps_16_bits=ours)
+    if not train and files:
+        rules.refuse_same_names(files.get("lq") or files["gt"])
+    if pairs and scale:
+        rules.refuse_wrong_pairs(files["gt"], headers["lq"], headers["gt"], scale, crops=not train)
+        notes += [] if train else rules.crop_note(headers["lq"], headers["gt"], scale)
+    if train and ours and patch < dataset.least_side:
+        raise UserError(f"gt_size: must be {dataset.least_side} or more, got {patch}")
+    if train and patch and (ours or pairs):
+        rules.refuse_small(files["gt"], headers["gt"], patch, f"gt_size ({patch})")
+    if ours and not train:
+        rules.refuse_small(files["gt"], headers["gt"], dataset.least_side, f"{dataset.least_side} pixels")
+    if "gt" not in headers:
+        return None
+    sizes = [(header.height, header.width) for header in headers["gt"]]
+    if pairs and scale:  # validation crops the ground truth to its input
+        sizes = [(scale * header.height, scale * header.width) for header in headers["lq"]]
+    if ours:
+        sizes = [tuple(side - side % dataset.multiple for side in size) for size in sizes]
+    return min(sizes, key=min)
+
+
+def files_of(dataset: object, options: dict) -> dict[str, list[str]]:
+    """The files (or LMDB keys) of every sample by role, 'lq' or 'gt', from the list `paths` of BasicSR's data sets.
+
+    A data set without such a list, for example of videos, gives {}: only its first sample is checked.
+    """
+    paths = getattr(dataset, "paths", None)
+    if not isinstance(paths, list) or not paths:
+        return {}
+    roles = [role for role in ("lq", "gt") if f"dataroot_{role}" in options]
+    if isinstance(paths[0], dict):
+        return {role: [path[f"{role}_path"] for path in paths] for role in roles if f"{role}_path" in paths[0]}
+    return {roles[0]: [str(path) for path in paths]} if len(roles) == 1 else {}
+
+
+@contextmanager
+def _naming(where: str, name: str, what: str) -> Iterator[None]:
+    """Turn every exception of a data set into a UserError that names the set and what it could not read."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    except KeyError as error:
+        raise UserError(f"{where}: {name} needs the option {error}") from error
+    except Exception as error:  # a data set may raise any exception over a bad file
+        raise UserError(f"{where}: {name} cannot read {what}: {_one_line(error)}") from error
+
+
+def _named(dataset: object) -> str:
     """The files of the first sample, if the data set lists them in `paths` as BasicSR's do."""
     first = next(iter(getattr(dataset, "paths", None) or [""]))
     return f"({', '.join(map(str, first.values() if isinstance(first, dict) else [first]))})"

@@ -1,6 +1,7 @@
 """All checks of a run, in the order in which a user would fix the errors."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ import torch
 from ..errors import UserError, did_you_mean, plain
 from ..inference.calling import takes_kernel
 from ..options.schema import check_schema
-from ..options.sections import Loaded, TrainSet
+from ..options.sections import TrainSet
 from .datasets import CheckedDataset, check_dataset
 from .keys import keys_read
 from .losses import check_losses, check_measurable, check_metrics
@@ -74,6 +75,8 @@ def _check_datasets(opt: dict) -> dict[str, CheckedDataset]:
         where = f"datasets:{key}"
         _check_keys(where, section, check_type(f"{where}:type", section["type"], DATASET_REGISTRY, "dataset"))
         checked[where] = check_dataset(key, section, key.split("_")[0], opt.get("scale"))
+        for note in checked[where].notes:
+            print(f"basicsr: note: {where}: {note}", file=sys.stderr)
     return checked
 
 
@@ -86,7 +89,7 @@ def _check_keys(where: str, section: dict, dataset: type) -> None:
     for key in section:
         if key not in known:
             raise UserError(f"{where}: {dataset.__name__} has no option {plain(key)!r}{did_you_mean(key, known)}")
-        if key in Loaded.model_fields and key.startswith(("dataroot", "meta_info", "filename")) and key not in own:
+        if key.startswith(("dataroot", "meta_info", "filename")) and key not in own:
             raise UserError(f"{where}: {dataset.__name__} ignores the option {key!r}{did_you_mean(key, own)}")
 
 
@@ -119,5 +122,5 @@ def _degraded(where: str, sample: dict, opt: dict) -> dict:
         )
     if degradation is None:
         raise UserError(f"{where}: provides only ground truth; add a section degradation that makes the input")
-    made = degradation.degrade_batch(sample["gt"][None])
+    made = degradation.degrade_batch(sample["gt"][None], [0])
     return {**sample, **{name: value[0] for name, value in made.items()}}

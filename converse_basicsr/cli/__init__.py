@@ -1,6 +1,7 @@
 """The command ``basicsr``: one file per subcommand."""
 
 import argparse
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -23,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"basicsr: error: {in_one_line(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print(f"basicsr: interrupted{args.on_interrupt}", file=sys.stderr)
-        return 130
+        return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -53,9 +53,11 @@ def run_demo(args: argparse.Namespace) -> int:
 def run_prepare(args: argparse.Namespace) -> int:
     from ..preparation.prepare import prepare
     from ..preparation.recipe import Recipe
+    from ..preparation.workers import signals_interrupt
 
     recipe = Recipe(args.size, args.step, args.lr_scale, args.gray)
-    prepared = prepare(args.folders, args.out, recipe, args.lr_out, args.skip_small, args.workers, args.force)
+    with signals_interrupt():
+        prepared = prepare(args.folders, args.out, recipe, args.lr_out, args.skip_small, args.workers, args.force)
     for path, size in prepared.sizes.items():
         print(f"wrote {path}: {prepared.count} images, {size / 2**20:.1f} MiB")
     if prepared.skipped:

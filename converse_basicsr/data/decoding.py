@@ -1,30 +1,64 @@
 """Decoding of image files to float arrays."""
 
+import io
+import os
+
 import cv2
 import numpy as np
+from PIL import Image
 
 from ..errors import UserError
+from ..files.image_header import bytes_header, decode
 
 COLORS = {"rgb": cv2.IMREAD_COLOR, "gray": cv2.IMREAD_GRAYSCALE}
+_MODES = {"rgb": "RGB", "gray": "L"}  # Pillow's
 
 
 def decode_image(content: bytes, path: str, color: str) -> np.ndarray:
     """An encoded image as (H, W, 3) RGB or (H, W, 1) gray, float32 in [0, 1].
 
-    Images have 8 or 16 bits per sample. Alpha is dropped; gray and colour are converted to what `color` asks for.
+    Args, errors and what is decoded: as in decode_pixels, with all 16 bits.
+    """
+    image = decode_pixels(content, path, color, keep_16_bits=True)
+    image = image.astype(np.float32) / np.iinfo(image.dtype).max
+    return image[..., None] if color == "gray" else np.ascontiguousarray(image[..., ::-1])
+
+
+def decode_pixels(content: bytes, path: str | os.PathLike, color: str, keep_16_bits: bool) -> np.ndarray:
+    """An encoded image as (H, W, 3) BGR or (H, W) gray, uint8 or uint16.
+
+    Images have 8 or 16 bits per sample. Alpha is dropped: pixels keep the colour stored in the file. Gray and colour
+    are converted to what `color` asks for. EXIF orientation is applied. Of several frames or pages the first is taken.
 
     Args:
         content: the bytes of the file.
         path: the file's path, for error messages.
-        color: 'rgb' or 'gray'.
+        color: 'rgb' (the result is BGR all the same) or 'gray'.
+        keep_16_bits: False reduces 16 bits to 8.
 
     Raises:
-        UserError: OpenCV cannot decode it, or it has another bit depth; names the path.
+        UserError: the file is damaged, truncated or not an image, or has another kind of samples; names the path.
     """
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), COLORS[color] | cv2.IMREAD_ANYDEPTH) if content else None
+    header = bytes_header(content)
+    if isinstance(header, str):
+        raise UserError(f"{path}: {header}")
+    if header.alpha and header.bits == 8 and header.format in ("TIFF", "GIF"):
+        image = _without_alpha(content, color)
+    else:
+        image = decode(content, COLORS[color] | cv2.IMREAD_ANYDEPTH)
     if image is None:
-        raise UserError(f"{path}: OpenCV cannot decode it")
-    if image.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"{path}: images must have 8 or 16 bits per sample, got {image.dtype}")
-    image = image.astype(np.float32) / np.iinfo(image.dtype).max
-    return image[..., None] if color == "gray" else np.ascontiguousarray(image[..., ::-1])
+        raise UserError(f"{path}: damaged: OpenCV cannot decode it")
+    if image.dtype.itemsize * 8 != header.bits:
+        raise UserError(f"{path}: {header.format} with {image.dtype} samples is not supported; convert it to PNG")
+    return image if keep_16_bits or header.bits == 8 else (image >> 8).astype(np.uint8)
+
+
+def _without_alpha(content: bytes, color: str) -> np.ndarray | None:
+    """The stored colours (BGR) or gray values, by Pillow: OpenCV multiplies them by alpha, or replaces them."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            stored = image.convert("RGBA").convert(_MODES[color])
+    except Exception:  # Pillow raises many exception types for damaged files
+        return None
+    return np.asarray(stored)[..., ::-1] if color == "rgb" else np.asarray(stored)

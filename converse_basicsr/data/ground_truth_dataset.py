@@ -11,14 +11,13 @@ from basicsr.data.data_util import paths_from_lmdb
 from basicsr.utils import FileClient
 from basicsr.utils.registry import DATASET_REGISTRY
 
+from ..checks.files import refuse_same_names
 from ..errors import UserError, did_you_mean
 from ..files.image_folder import images_in, listed
+from ..options.sections import Images, TrainSet
 from .decoding import COLORS, decode_image
 
-LOADER_KEYS = (
-    "name", "type", "phase", "scale", "num_worker_per_gpu", "batch_size_per_gpu", "dataset_enlarge_ratio",
-    "use_shuffle", "prefetch_mode", "num_prefetch_queue", "pin_memory", "persistent_workers", "skip_unreadable",
-)  # fmt: skip
+LOADER_KEYS = ("type", "phase", "scale", *(key for key in TrainSet.model_fields if key not in Images.model_fields))
 
 
 @DATASET_REGISTRY.register()
@@ -57,13 +56,18 @@ class GroundTruthDataset(Dataset):
         self.io_backend = dict(opt["io_backend"])
         self.paths = self._find()
         if not self.is_train:
-            check_names(self.paths)
+            refuse_same_names(self.paths)
         self._file_client: FileClient | None = None
 
     def check_keys(self) -> None:
         for key in self.opt:
             if key not in (*self.KEYS, *LOADER_KEYS):
                 raise UserError(f"no option {key!r}{did_you_mean(key, self.KEYS)} ({', '.join(self.KEYS)})")
+
+    @property
+    def least_side(self) -> int:
+        """The smallest side that can be degraded."""
+        return self.multiple
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -80,8 +84,8 @@ class GroundTruthDataset(Dataset):
             patch = random_patch(image, self.opt["gt_size"], path)
             return augment(patch, self.opt.get("use_hflip", False), self.opt.get("use_rot", False))
         height, width = (side - side % self.multiple for side in image.shape[:2])
-        if not height or not width:
-            raise UserError(f"{path}: the image is {image.shape[0]}x{image.shape[1]}, smaller than {self.multiple}")
+        if min(height, width) < self.least_side:
+            raise UserError(f"{path}: the image is {image.shape[0]}x{image.shape[1]}, smaller than {self.least_side}")
         return image[:height, :width]
 
     def _find(self) -> list[str]:
@@ -111,16 +115,6 @@ class GroundTruthDataset(Dataset):
 def first_words(meta_info: Path) -> list[str]:
     """The first word of every line: a file name; its part before the first dot is the LMDB key."""
     return [line.split(" ")[0] for line in meta_info.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
-def check_names(paths: list[str]) -> None:
-    """Raise UserError if two files have the same name without suffix, under which validation saves its results."""
-    known: dict[str, str] = {}
-    for path in paths:
-        stem = Path(path).stem
-        if stem in known:
-            raise UserError(f"{known[stem]} and {path} have the same name ({stem}) in validation; rename or remove one")
-        known[stem] = path
 
 
 def random_patch(image: np.ndarray, size: int, path: str) -> np.ndarray:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError
 from ..files.image_folder import images_in, listed
+from ..files.image_header import file_header
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,18 @@ def find_images(folders: Sequence[Path]) -> list[ImageFile]:
 
 
 def read_size(file: ImageFile) -> tuple[int, int] | str:
-    """(width, height) of an image after decoding it completely, or the reason why it cannot be read.
-
-    Pillow reports a truncated file; OpenCV, which BasicSR uses, would fill the rest with gray.
-    """
+    """(width, height) of an image after decoding it completely, or the reason why it cannot be read."""
+    header = file_header(file.path)
+    if isinstance(header, str):
+        return header
     try:
         with Image.open(file.path) as image:
-            image.load()
-            sides = image.size
+            image.load()  # Pillow finds more damage than OpenCV
     except UnidentifiedImageError:
-        return "not an image"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        pass  # a format that only OpenCV reads; its header was found by decoding it
+    except Exception as error:  # Pillow raises many exception types for damaged files
         return getattr(error, "strerror", None) or str(error)
-    return sides if cv2.haveImageReader(str(file.path)) else "not a format that OpenCV reads"
+    return header.width, header.height
 
 
 def _key(path: Path) -> str:

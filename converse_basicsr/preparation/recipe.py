@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from basicsr.data.transforms import mod_crop
-from basicsr.utils import imfrombytes
 
+from ..data.decoding import decode_pixels
 from ..degradations.bicubic import reduce_bicubic
 from ..errors import UserError
 from .image_files import ImageFile
@@ -70,11 +69,10 @@ class Recipe:
             UserError: the file cannot be read or decoded.
         """
         try:
-            image = imfrombytes(file.path.read_bytes(), flag="grayscale" if self.gray else "color")
-        except (OSError, cv2.error) as error:
+            content = file.path.read_bytes()
+        except OSError as error:
             raise UserError(f"{file.path}: cannot be read: {error}") from error
-        if image is None:
-            raise UserError(f"{file.path}: OpenCV cannot decode it")
+        image = decode_pixels(content, file.path, "gray" if self.gray else "rgb", keep_16_bits=False)
         levels = {1: image}
         if self.lr_scale:  # downsample the whole image: sub-images get no border effects
             image = mod_crop(image, self.lr_scale)

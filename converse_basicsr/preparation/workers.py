@@ -1,7 +1,9 @@
 """A parallel map that keeps the order and computes a few items ahead."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +14,7 @@ import cv2
 import torch
 
 _AHEAD = 2  # items per worker; limits memory when writing is slow
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 OrderedMap = Callable[[Callable[[Item], Result], Iterable[Item]], Iterator[Result]]
@@ -19,11 +22,18 @@ OrderedMap = Callable[[Callable[[Item], Result], Iterable[Item]], Iterator[Resul
 
 @contextmanager
 def worker_processes(count: int) -> Iterator[OrderedMap]:
-    """A ``map`` that runs in this many processes (1: the built-in map); exceptions of the calls are raised here."""
+    """A ``map`` that runs in this many processes (1: the built-in map); exceptions of the calls are raised here.
+
+    No process is left when the block ends, whatever ends it: after an exception the workers are killed, and they end
+    themselves if this process is killed.
+    """
     if count == 1:
         yield map
         return
+    others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(count, mp_context=_context(), initializer=_start_worker)
+    with _signals_blocked():  # new processes inherit this: signals are left to this process, which ends the others
+        executor.submit(int)
 
     def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         waiting = deque()
@@ -36,8 +46,29 @@ def worker_processes(count: int) -> Iterator[OrderedMap]:
 
     try:
         yield ordered_map
+    except BaseException:
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.kill()  # it may be busy for long, and nothing it makes is used
+        raise
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Within the block SIGINT and SIGTERM raise KeyboardInterrupt(signal number) once; further ones are ignored."""
+
+    def interrupt(number: int, frame: object) -> None:
+        for each in previous:
+            signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C must not stop the removal of partial files
+        raise KeyboardInterrupt(number)
+
+    previous = {each: signal.signal(each, interrupt) for each in _ENDING}
+    try:
+        yield
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
 
 
 def _context() -> multiprocessing.context.BaseContext:
@@ -49,7 +80,21 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent ends the workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
