@@ -169,7 +169,7 @@ FOLDER = "must be a folder name: at most 200 letters, digits, _, - and ., beginn
         ("val__tile_overlap", -1, INDEX),
         ("val__x8", 1, "must be true or false, got 1"),
         ("val__metrics", {"a/b": {"type": "calculate_psnr"}}, FOLDER),
-        *(("val__metrics__psnr__crop_border", border, INDEX) for border in (-1, 1.5, "4", True)),
+        *(("val__metrics__psnr__crop_border", border, INDEX) for border in (-1, 1.5, "4", True, None)),
         ("val__metrics__psnr__better", "highest", "must be higher or lower, got 'highest'"),
         ("logger__print_freq", 0, COUNT),
         ("logger__save_checkpoint_freq", 5e3, COUNT),

@@ -164,7 +164,7 @@ class Paths(Section):
 class Metric(Built):
     """A metric: its function and arguments."""
 
-    crop_border: Index | None = Field(None, description="Pixels left out at each side.")
+    crop_border: Index = Field(None, description="Pixels left out at each side.")
     test_y_channel: Switch = Field(False, description="On the Y channel of YCbCr.")
     input_order: Annotated[Literal["HWC", "CHW"], Must("HWC or CHW")] = "HWC"
     better: Annotated[Literal["higher", "lower"], Must("higher or lower")] = Field(
