@@ -6,11 +6,13 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data import file_rules as rules
+from ..data.reading import files_of as files_of_sample
+from ..data.reading import in_one_line
 from ..errors import UserError
 from ..files.header_scan import Header, file_headers, lmdb_headers
 from ..files.lmdb_environment import lmdb_environment
-from . import files as rules
-from .types import check_type
+from ..options.constructors import check_type
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
         options["scale"] = scale
     if scale is not None and section.get("gt_size", 0) % scale:
         raise UserError(f"{where}:gt_size: {section['gt_size']} is not a multiple of scale ({scale})")
-    lmdb = options["io_backend"]["type"] == "lmdb"
+    lmdb = (options.get("io_backend") or {}).get("type") == "lmdb"
     for name in [name for name in options if name.startswith(("dataroot", "meta_info"))]:
         if isinstance(options[name], str):
             options[name] = str(_check_path(f"{where}:{name}", options[name], lmdb and name.startswith("dataroot")))
@@ -63,7 +65,7 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
         raise UserError(f"{where}: the data set has no images")
     with _naming(where, name, "its files"):
         smallest = _check_files(where, dataset, options, lmdb, notes)
-    with _naming(where, name, f"its first sample {_named(dataset)}"):
+    with _naming(where, name, f"its first sample ({files_of_sample(dataset, 0)})"):
         sample = dataset[0]
     return CheckedDataset(sample, smallest, tuple(notes))
 
@@ -155,16 +157,4 @@ def _naming(where: str, name: str, what: str) -> Iterator[None]:
     except KeyError as error:
         raise UserError(f"{where}: {name} needs the option {error}") from error
     except Exception as error:  # a data set may raise any exception over a bad file
-        raise UserError(f"{where}: {name} cannot read {what}: {_one_line(error)}") from error
-
-
-def _named(dataset: object) -> str:
-    """The files of the first sample, if the data set lists them in `paths` as BasicSR's do."""
-    first = next(iter(getattr(dataset, "paths", None) or [""]))
-    return f"({', '.join(map(str, first.values() if isinstance(first, dict) else [first]))})"
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, AttributeError) and "NoneType" in str(error):
-        return "OpenCV cannot decode it"  # cv2.imdecode returned None, and BasicSR did not check
-    return f"{type(error).__name__}: {' '.join(map(str, error.args))}".splitlines()[0]
+        raise UserError(f"{where}: {name} cannot read {what}: {in_one_line(error)}") from error

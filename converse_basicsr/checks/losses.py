@@ -1,7 +1,7 @@
 """Checks of losses and metrics: their names, arguments and values."""
 
 from ..errors import UserError, did_you_mean, shown
-from .types import check_options, check_type
+from ..options.constructors import check_options, check_type
 
 _LEAST_SIDE = {"calculate_ssim": 11, "calculate_niqe": 96}  # of the image without its border: the metric's window
 

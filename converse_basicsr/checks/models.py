@@ -6,10 +6,10 @@ import torch
 
 from ..errors import UserError, plain
 from ..inference import TILE_OVERLAP
+from ..options.constructors import check_type
 from ..options.sections import HighOrderDegradation, RealESRGAN, Validation
 from ..options.training import Train
 from .keys import keys_read
-from .types import check_type
 
 _OF_EVERY_MODEL = (  # keys that the training loop reads, or that BasicSR's models share
     "total_iter", "warmup_iter", "optim_g", "scheduler",

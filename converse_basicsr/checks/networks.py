@@ -10,7 +10,7 @@ from torch import nn
 from ..errors import UserError
 from ..files.checkpoint import load_file, select_state_dict
 from ..inference.calling import call_network
-from .types import check_options, check_type
+from ..options.constructors import check_options, check_type
 
 _SHOWN = 3
 _CORNER = 48

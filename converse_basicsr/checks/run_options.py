@@ -8,6 +8,7 @@ import torch
 
 from ..errors import UserError, did_you_mean, plain
 from ..inference.calling import takes_kernel
+from ..options.constructors import check_type
 from ..options.schema import check_schema
 from ..options.sections import TrainSet
 from .datasets import CheckedDataset, check_dataset
@@ -15,7 +16,6 @@ from .keys import keys_read
 from .losses import check_losses, check_measurable, check_metrics
 from .models import check_model, is_image_model, window_size
 from .networks import check_fit, check_network
-from .types import check_type
 
 
 def check_run(opt: dict, is_train: bool) -> None:

@@ -4,7 +4,7 @@ import argparse
 
 from .allocator import keep_large_buffers
 
-EPILOG = "Paths in an option file are relative to the current directory, not to the file."
+EPILOG = "Paths in an option file are relative to the current directory, not to the option file."
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:

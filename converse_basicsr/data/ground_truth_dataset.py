@@ -11,11 +11,11 @@ from basicsr.data.data_util import paths_from_lmdb
 from basicsr.utils import FileClient
 from basicsr.utils.registry import DATASET_REGISTRY
 
-from ..checks.files import refuse_same_names
 from ..errors import UserError, did_you_mean
 from ..files.image_folder import images_in, listed
 from ..options.sections import Images, TrainSet
 from .decoding import COLORS, decode_image
+from .file_rules import refuse_same_names
 
 LOADER_KEYS = ("type", "phase", "scale", *(key for key in TrainSet.model_fields if key not in Images.model_fields))
 
