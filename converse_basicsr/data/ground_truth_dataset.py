@@ -13,13 +13,11 @@ from basicsr.utils.registry import DATASET_REGISTRY
 
 from ..errors import UserError, did_you_mean
 from ..files.image_folder import images_in, listed
+from ..options.sections import Images, TrainSet
 from .decoding import COLORS, decode_image
 from .file_rules import refuse_same_names
 
-LOADER_KEYS = (
-    "name", "type", "phase", "scale", "num_worker_per_gpu", "batch_size_per_gpu", "dataset_enlarge_ratio",
-    "use_shuffle", "prefetch_mode", "num_prefetch_queue", "pin_memory", "persistent_workers", "skip_unreadable",
-)  # fmt: skip
+LOADER_KEYS = ("type", "phase", "scale", *(key for key in TrainSet.model_fields if key not in Images.model_fields))
 
 
 @DATASET_REGISTRY.register()
