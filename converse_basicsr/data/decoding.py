@@ -45,12 +45,11 @@ def decode_pixels(content: bytes, path: str | os.PathLike, color: str, keep_16_b
     if header.alpha and header.bits == 8 and header.format in ("TIFF", "GIF"):
         image = _without_alpha(content, color)
     else:
-        image = decode(content, COLORS[color] | cv2.IMREAD_ANYDEPTH)
+        deep = cv2.IMREAD_ANYDEPTH if keep_16_bits and header.bits == 16 else 0
+        image = decode(content, COLORS[color] | deep)
     if image is None:
         raise UserError(f"{path}: damaged: OpenCV cannot decode it")
-    if image.dtype.itemsize * 8 != header.bits:
-        raise UserError(f"{path}: {header.format} with {image.dtype} samples is not supported; convert it to PNG")
-    return image if keep_16_bits or header.bits == 8 else (image >> 8).astype(np.uint8)
+    return image
 
 
 def _without_alpha(content: bytes, color: str) -> np.ndarray | None:
