@@ -112,8 +112,11 @@ def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: 
     read = lmdb_headers if lmdb else file_headers
     headers: dict[str, list[Header]] = {}
     for role, paths in files.items():
-        headers[role] = read(options[f"dataroot_{role}"], paths, where)
-        rules.refuse_unusable(paths, headers[role])
+        root = options[f"dataroot_{role}"]
+        headers[role] = read(root, paths, where)
+        if lmdb:
+            files[role] = [f"{root}/{key}" for key in paths]
+        rules.refuse_unusable(files[role], headers[role])
         notes += rules.content_notes(headers[role], keeps_16_bits=ours)
     if not train and files:
         rules.refuse_same_names(files.get("lq") or files["gt"])
