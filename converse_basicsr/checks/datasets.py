@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..files.header_scan import Header, file_headers, lmdb_headers
+from ..files.header_scan import file_headers, lmdb_headers
+from ..files.image_header import ImageHeader
 from ..files.lmdb_environment import lmdb_environment
 from . import files as rules
 from .types import check_type
@@ -106,37 +107,40 @@ def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: 
 
     from ..data.ground_truth_dataset import GroundTruthDataset
 
-    files = files_of(dataset, options)
+    files, headers = files_of(dataset, options), {}
     ours, pairs = isinstance(dataset, GroundTruthDataset), isinstance(dataset, PairedImageDataset)
-    train, scale, patch = options["phase"] == "train", options.get("scale"), options.get("gt_size")
-    read = lmdb_headers if lmdb else file_headers
-    headers: dict[str, list[Header]] = {}
     for role, paths in files.items():
         root = options[f"dataroot_{role}"]
-        headers[role] = read(root, paths, where)
-        if lmdb:
-            files[role] = [f"{root}/{key}" for key in paths]
+        headers[role] = (lmdb_headers if lmdb else file_headers)(root, paths, where)
+        files[role] = [f"{root}/{key}" for key in paths] if lmdb else paths
         rules.refuse_unusable(files[role], headers[role])
         notes += rules.content_notes(headers[role], keeps_16_bits=ours)
-    if not train and files:
+    if options["phase"] != "train" and files:
         rules.refuse_same_names(files.get("lq") or files["gt"])
-    if pairs and scale:
-        rules.refuse_wrong_pairs(files["gt"], headers["lq"], headers["gt"], scale, crops=not train)
-        notes += [] if train else rules.crop_note(headers["lq"], headers["gt"], scale)
-    if train and ours and patch < dataset.least_side:
-        raise UserError(f"gt_size: must be {dataset.least_side} or more, got {patch}")
-    if train and patch and (ours or pairs):
-        rules.refuse_small(files["gt"], headers["gt"], patch, f"gt_size ({patch})")
-    if ours and not train:
-        rules.refuse_small(files["gt"], headers["gt"], dataset.least_side, f"{dataset.least_side} pixels")
     if "gt" not in headers:
         return None
     sizes = [(header.height, header.width) for header in headers["gt"]]
-    if pairs and scale:  # validation crops the ground truth to its input
+    if pairs and options.get("scale"):
+        scale, validates = options["scale"], options["phase"] != "train"
+        rules.refuse_wrong_pairs(files["gt"], headers["lq"], headers["gt"], scale, crops=validates)
+        notes += rules.crop_note(headers["lq"], headers["gt"], scale)
         sizes = [(scale * header.height, scale * header.width) for header in headers["lq"]]
     if ours:
+        _check_sides(files["gt"], headers["gt"], options, dataset.least_side)
         sizes = [tuple(side - side % dataset.multiple for side in size) for size in sizes]
+    if pairs and options["phase"] == "train":
+        rules.refuse_small(files["gt"], headers["gt"], options["gt_size"], f"gt_size ({options['gt_size']})")
     return min(sizes, key=min)
+
+
+def _check_sides(files: list[str], headers: list[ImageHeader], options: dict, least: int) -> None:
+    """Check patch and images of a data set of ours; `least` is the smallest side that can be degraded."""
+    if options["phase"] != "train":
+        rules.refuse_small(files, headers, least, f"{least} pixels")
+        return
+    if options["gt_size"] < least:
+        raise UserError(f"gt_size: must be {least} or more, got {options['gt_size']}")
+    rules.refuse_small(files, headers, options["gt_size"], f"gt_size ({options['gt_size']})")
 
 
 def files_of(dataset: object, options: dict) -> dict[str, list[str]]:
