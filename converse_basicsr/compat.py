@@ -172,53 +172,10 @@ def _is_basicsr_1_4_without_cuda() -> bool:
     return is_basicsr_1_4() and not torch.cuda.is_available()
 
 
-def _options_without_cuda() -> None:
-    def without_cuda(opt):
-        for dataset in opt["datasets"].values():
-            dataset["pin_memory"] = False
-            if dataset.get("prefetch_mode") == "cuda":
-                dataset["prefetch_mode"] = None
-
-    _after_parse_options(without_cuda)
-
-
-def _seed_as_forced() -> None:
-    from basicsr.utils import set_random_seed
-
-    _after_parse_options(lambda opt: set_random_seed(opt["manual_seed"] + opt["rank"]))
-
-
-def _after_parse_options(adapt: Callable[[dict], None]) -> None:
-    """Let basicsr.train and basicsr.test call adapt(opt) after they have parsed the options."""
-    import basicsr.test
-    import basicsr.train
-
-    for module in (basicsr.train, basicsr.test):
-
-        def parse_options(root_path, is_train=True, parse=module.parse_options):
-            opt, args = parse(root_path, is_train)
-            adapt(opt)
-            return opt, args
-
-        module.parse_options = parse_options
-
-
 def _distributed_without_cuda() -> None:
-    import torch
     from torch.nn.parallel import DistributedDataParallel
 
-    import basicsr.utils.options
     from basicsr.models.base_model import BaseModel
-
-    def init_dist(launcher, port=None):
-        if launcher == "slurm":
-            os.environ.update(
-                RANK=os.environ["SLURM_PROCID"],
-                WORLD_SIZE=os.environ["SLURM_NTASKS"],
-                MASTER_PORT=str(port or os.environ.get("MASTER_PORT", 29500)),
-            )
-            os.environ.setdefault("MASTER_ADDR", os.environ.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1"))
-        torch.distributed.init_process_group("gloo")
 
     def model_to_device(self, net):
         if not self.opt["dist"]:
@@ -226,78 +183,24 @@ def _distributed_without_cuda() -> None:
         unused = self.opt.get("find_unused_parameters", False)
         return DistributedDataParallel(net.to(self.device), find_unused_parameters=unused)
 
-    basicsr.utils.options.init_dist = init_dist
     BaseModel.model_to_device = model_to_device
 
 
-def _resume_anywhere() -> None:
-    import basicsr.train
-    from basicsr.utils import check_resume
-
-    from .files.checkpoint import latest_state, load_file
-
-    def load_resume_state(opt):
-        if opt["auto_resume"]:
-            opt["path"]["resume_state"] = latest_state(opt["path"]["training_states"])
-        path = opt["path"].get("resume_state")
-        if path is None:
-            return None
-        state = load_file(path)
-        check_resume(opt, state["iter"])
-        for network in [key for key in opt if key.startswith("network_")]:
-            opt["path"][f"param_key_{network.removeprefix('network_')}"] = "params"
-        return state
-
-    basicsr.train.load_resume_state = load_resume_state
-
-
 def _checkpoint_levels() -> None:
+    import logging
+
     from basicsr.models.base_model import BaseModel
-    from basicsr.utils import get_root_logger
 
     from .files.checkpoint import load_file, select_state_dict
 
     def load_network(self, net, load_path, strict=True, param_key="params"):
         net = self.get_bare_model(net)
         key, state_dict = select_state_dict(load_file(load_path), param_key)
-        get_root_logger().info(f"Loading {type(net).__name__} from {load_path}, {key}.")
+        logging.getLogger("converse_basicsr").info(f"Loading {type(net).__name__} from {load_path}, {key}.")
         self._print_different_keys_loading(net, state_dict, strict)
         net.load_state_dict(state_dict, strict=strict)
 
     BaseModel.load_network = load_network
-
-
-def _atomic_save() -> None:
-    from basicsr.models.base_model import BaseModel
-    from basicsr.utils.dist_util import master_only
-
-    from .files.checkpoint import save_file
-
-    @master_only
-    def save_network(self, net, net_label, current_iter, param_key="params"):
-        nets = net if isinstance(net, list) else [net]
-        keys = param_key if isinstance(param_key, list) else [param_key]
-        levels = {
-            key: {name: value.cpu() for name, value in self.get_bare_model(net).state_dict().items()}
-            for net, key in zip(nets, keys, strict=True)
-        }
-        label = "latest" if current_iter == -1 else current_iter
-        save_file(levels, os.path.join(self.opt["path"]["models"], f"{net_label}_{label}.pth"))
-
-    @master_only
-    def save_training_state(self, epoch, current_iter):
-        if current_iter == -1:
-            return
-        state = {
-            "epoch": epoch,
-            "iter": current_iter,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
-        }
-        save_file(state, os.path.join(self.opt["path"]["training_states"], f"{current_iter}.state"))
-
-    BaseModel.save_network = save_network
-    BaseModel.save_training_state = save_training_state
 
 
 def _lmdb_once_per_process() -> None:
@@ -319,32 +222,11 @@ def _lmdb_once_per_process() -> None:
 
 AFTER_IMPORT = (
     Patch(
-        "options_without_cuda",
-        "basicsr <= 1.4.2",
-        "prefetch_mode: cuda and pin_memory need CUDA; replaced by ~ and false without it",
-        _is_basicsr_1_4_without_cuda,
-        _options_without_cuda,
-    ),
-    Patch(
-        "seed_as_forced",
-        "basicsr <= 1.4.2",
-        "--force_yml manual_seed=N is read after seeding; the seed is set again",
-        is_basicsr_1_4,
-        _seed_as_forced,
-    ),
-    Patch(
         "distributed_without_cuda",
         "basicsr <= 1.4.2",
-        "distributed training assumes CUDA and nccl; uses gloo on a CPU",
+        "distributed training gives CUDA devices to DistributedDataParallel; without CUDA it gets none",
         _is_basicsr_1_4_without_cuda,
         _distributed_without_cuda,
-    ),
-    Patch(
-        "resume_anywhere",
-        "basicsr <= 1.4.2",
-        "resuming needs CUDA and searches another folder than training writes to; both fixed",
-        is_basicsr_1_4,
-        _resume_anywhere,
     ),
     Patch(
         "checkpoint_levels",
@@ -352,13 +234,6 @@ AFTER_IMPORT = (
         "a bare state dict raises KeyError 'params'; accepts params_ema, params, state_dict and bare state dicts",
         is_basicsr_1_4,
         _checkpoint_levels,
-    ),
-    Patch(
-        "atomic_save",
-        "basicsr <= 1.4.2",
-        "an interrupted save leaves a partial checkpoint, a failed one is ignored; saves atomically, raises on failure",
-        is_basicsr_1_4,
-        _atomic_save,
     ),
     Patch(
         "lmdb_once_per_process",

@@ -35,7 +35,6 @@ from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
 from converse_basicsr.files.journal import Journal, read_entries
 from converse_basicsr.inference.calling import call_network
-from converse_basicsr.models.restoration_model import RestorationModel
 from converse_basicsr.preparation import demo
 
 from basicsr.archs import build_network
@@ -187,7 +186,7 @@ def test_a_diverged_model_is_noted_and_the_others_go_on(here):
     models = bench()["models"]
     run = models["Breaks"]["runs"]["0"]
     assert run["status"] == "diverged" and run["iterations"] == 1
-    assert run["reason"] == "l_pix is inf at iteration 1"
+    assert run["reason"] == "the loss l_pix is inf at iteration 1"
     assert run["curve"] == [] and run["final"] == {}
     assert all(models[name]["runs"]["0"]["status"] == "done" for name in MODELS)
 
@@ -210,13 +209,6 @@ def test_a_failed_run_is_tried_again(here, monkeypatch, capsys):
     assert bench()["benchmark"]["finished"]
 
 
-def test_a_training_that_ends_early_is_not_done(here):
-    """BasicSR counts an incomplete batch of each epoch, and drops it: with 3 images, batches of 2, every second one."""
-    write_benchmark(here, seeds=[0], models={"EDSR": MODELS["EDSR"]}, budget={"iterations": 8})
-    run = bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=1)["models"]["EDSR"]["runs"]["0"]
-    assert run["status"] == "stopped" and run["reason"].startswith("ended at iteration 5 of 8")
-
-
 @pytest.mark.parametrize("budget", [{"iterations": 2}, {"minutes": 3}, None])
 def test_a_forced_budget_takes_the_place_of_the_files(in_tmp, budget):
     path = str(write_benchmark(in_tmp, budget=budget))
@@ -234,17 +226,7 @@ def test_minutes_become_iterations_by_a_measured_rate(here, monkeypatch):
         rate, iterations = model["probe"]["seconds_per_iteration"], model["probe"]["iterations"]
         assert iterations == max(1, int(0.12 / rate))
         assert model["runs"]["0"]["iterations"] == iterations
-    assert not list(Path("results/benchmark/bench/experiments").glob("*probe*"))
-
-
-def test_a_data_set_too_small_to_be_timed_is_named(here, monkeypatch, capsys):
-    write_benchmark(here, budget={"minutes": 1})
-
-    monkeypatch.setattr(runner, "PROBE", (1, 8))
-    bench("--force_yml", "recipe:datasets:train:dataset_enlarge_ratio=1", code=2)
-    message = capsys.readouterr().err
-    assert "Converse SR: cannot be timed for budget:minutes: its short training ended at iteration 5 of 8" in message
-    assert "use a larger dataset_enlarge_ratio" in message
+    assert not list(Path("results/benchmark/bench/experiments").glob("[!.]*probe*"))
 
 
 def test_a_changed_file_is_refused_and_force_starts_again(here, capsys):
@@ -521,62 +503,6 @@ SMALL_USRNET = {"type": "ConverseUSRNet", "num_feat": 4, "num_iterations": 1, "n
 )
 def test_which_networks_have_the_operator(network, expected):
     assert holds_converse(build_network(network)) == expected
-
-
-# --- equal draws ---
-
-
-def batches(folder, monkeypatch, network: dict, separate_draws: bool, workers: int) -> list[torch.Tensor]:
-    """The inputs of three iterations, each an epoch, of a training by the command."""
-    seen = []
-    feed_data = RestorationModel.feed_data
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            RestorationModel, "feed_data", lambda self, data: (seen.append(data["lq"]), feed_data(self, data))
-        )
-        opt = options(network_g=network, model_type="RestorationModel", val=None, train__total_iter=3)
-        opt["datasets"] = {
-            "train": {**opt["datasets"]["train"], "type": "BicubicSRDataset", "num_worker_per_gpu": workers}
-        }
-        del opt["datasets"]["train"]["dataroot_lq"]
-        opt["train"]["separate_draws"] = separate_draws
-        (folder / "run.yml").write_text(yaml.safe_dump(opt))
-        assert main(["train", "-opt", "run.yml", "--no_report"]) == 0
-        shutil.rmtree("experiments")
-    return seen
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_the_same_seed_means_the_same_data_for_every_network(in_tmp, monkeypatch, workers):
-    write_images(in_tmp / "data")
-
-    def same(separate_draws: bool) -> list[bool]:
-        first, *others = (
-            batches(in_tmp, monkeypatch, network, separate_draws, workers) for network in (*MODELS.values(), SWIN)
-        )
-        return [all(map(torch.equal, first, other)) for other in others]
-
-    assert same(True) == [True, True]
-    assert same(False) == [False, False]
-
-
-def test_the_network_draws_of_its_own(in_tmp, monkeypatch):
-    """Other iterations, other paths dropped: the seed of an iteration is not one for all."""
-    write_images(in_tmp / "data")
-    opt = options(network_g=SWIN, model_type="RestorationModel", is_train=True, dist=False, rank=0, num_gpu=0)
-    opt["train"]["separate_draws"] = True
-    model = RestorationModel(opt)
-    state = torch.get_rng_state()
-    data = {"lq": torch.rand(2, 3, 8, 8), "gt": torch.rand(2, 3, 32, 32)}
-    outputs = []
-    for iteration in (1, 1, 2):
-        model.optimizer_g.param_groups[0]["lr"] = 0
-        model.feed_data(data)
-        torch.set_rng_state(state)
-        model.optimize_parameters(iteration)
-        assert torch.equal(torch.get_rng_state(), state)
-        outputs.append(model.output.detach())
-    assert torch.equal(outputs[0], outputs[1]) and not torch.equal(outputs[0], outputs[2])
 
 
 def test_an_image_of_no_whole_windows_is_checked_measured_and_trained_on(here):

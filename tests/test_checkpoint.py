@@ -1,11 +1,13 @@
 """Checkpoint files: levels, damage, and saves that fail."""
 
+import errno
+
 import pytest
 import torch
 
 from converse_basicsr.errors import UserError
 from converse_basicsr.files import checkpoint
-from converse_basicsr.files.checkpoint import latest_state, load_file, save_file, select_state_dict
+from converse_basicsr.files.checkpoint import load_file, save_file, select_state_dict
 
 BARE = {"a.weight": torch.ones(2), "b": torch.zeros(1)}
 EMA = {"a.weight": torch.full((2,), 3.0), "b": torch.zeros(1)}
@@ -44,7 +46,7 @@ def test_missing_and_damaged_files_are_named(tmp_path):
     with pytest.raises(UserError, match=f"no such checkpoint: {tmp_path}/none.pth"):
         load_file(tmp_path / "none.pth")
     (tmp_path / "text.pth").write_text("not a checkpoint")
-    with pytest.raises(UserError, match="text.pth is not a readable checkpoint"):
+    with pytest.raises(UserError, match="text.pth holds objects other than .* or is damaged"):
         load_file(tmp_path / "text.pth")
 
 
@@ -54,7 +56,7 @@ class Unsafe:
 
 def test_anything_but_tensors_and_containers_is_refused(tmp_path):
     torch.save({"params": Unsafe()}, tmp_path / "unsafe.pth")
-    with pytest.raises(UserError, match="unsafe.pth is not a readable checkpoint"):
+    with pytest.raises(UserError, match="unsafe.pth holds objects other than tensors"):
         load_file(tmp_path / "unsafe.pth")
 
 
@@ -62,20 +64,13 @@ def test_a_failed_save_keeps_the_earlier_file(tmp_path, monkeypatch):
     path = tmp_path / "net.pth"
     save_file({"params": BARE}, path)
 
-    def save_half(content, target):
-        target.write_bytes(b"half")
-        raise OSError("no space left on device")
+    def save_half(content, file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoint.torch, "save", save_half)
     monkeypatch.setattr(checkpoint.time, "sleep", lambda seconds: None)
-    with pytest.raises(UserError, match="cannot write .*net.pth: no space left"):
+    with pytest.raises(UserError, match="cannot write .*net.pth: No space left on device; earlier files are unchanged"):
         save_file({"params": EMA}, path)
     assert torch.equal(load_file(path)["params"]["a.weight"], BARE["a.weight"])
     assert [file.name for file in tmp_path.iterdir()] == ["net.pth"]
-
-
-def test_latest_state_is_the_highest_number(tmp_path):
-    assert latest_state(tmp_path / "absent") is None
-    for name in ("9.state", "100.state", "20.state", "latest.state", "100.state.partial"):
-        (tmp_path / name).touch()
-    assert latest_state(tmp_path) == str(tmp_path / "100.state")

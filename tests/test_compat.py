@@ -7,13 +7,10 @@ import types
 import lmdb
 import pytest
 import torch
-from tiny import options, write_options
 
 from converse_basicsr import compat
 from converse_basicsr.errors import UserError
-from converse_basicsr.files.checkpoint import load_file
 
-import basicsr.train
 from basicsr.models.base_model import BaseModel
 from basicsr.utils.file_client import FileClient
 
@@ -27,9 +24,9 @@ def test_every_patch_is_described_and_decided():
 
 
 def test_loading_again_changes_nothing():
-    before = (basicsr.train.load_resume_state, BaseModel.load_network, FileClient._backends["lmdb"])
+    before = (BaseModel.load_network, FileClient._backends["lmdb"])
     compat.load_basicsr()
-    assert before == (basicsr.train.load_resume_state, BaseModel.load_network, FileClient._backends["lmdb"])
+    assert before == (BaseModel.load_network, FileClient._backends["lmdb"])
 
 
 @pytest.mark.parametrize("name", [patch.name for patch in compat.AFTER_IMPORT])
@@ -38,7 +35,7 @@ def test_patches_of_basicsr_are_not_needed_by_a_later_release(name, monkeypatch)
     assert not PATCHES[name].needed()
 
 
-@pytest.mark.parametrize("name", ["options_without_cuda", "distributed_without_cuda"])
+@pytest.mark.parametrize("name", ["distributed_without_cuda"])
 def test_patches_for_machines_without_cuda_are_not_needed_with_it(name, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert not PATCHES[name].needed()
@@ -64,22 +61,6 @@ def test_functional_tensor_has_what_basicsr_imports():
 
     gray = rgb_to_grayscale(torch.ones(1, 3, 2, 2))
     torch.testing.assert_close(gray, torch.full((1, 1, 2, 2), 0.9999), rtol=0, atol=1e-3)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without CUDA")
-def test_cuda_prefetch_is_read_as_none_without_cuda(in_tmp, monkeypatch):
-    write_options(in_tmp / "tiny.yml")
-    monkeypatch.setattr(sys, "argv", ["basicsr train", "-opt", "tiny.yml"])
-    opt, _ = basicsr.train.parse_options(str(in_tmp))
-    assert opt["datasets"]["train"]["prefetch_mode"] is None
-    assert opt["datasets"]["train"]["pin_memory"] is False
-
-
-def test_a_forced_seed_is_the_one_that_is_used(in_tmp, monkeypatch):
-    write_options(in_tmp / "tiny.yml")
-    monkeypatch.setattr(sys, "argv", ["basicsr train", "-opt", "tiny.yml", "--force_yml", "manual_seed=77"])
-    basicsr.train.parse_options(str(in_tmp))
-    assert torch.initial_seed() == 77
 
 
 @pytest.mark.parametrize(
@@ -110,12 +91,8 @@ def test_a_failed_import_of_basicsr_can_be_tried_again(tmp_path, monkeypatch):
     assert compat._active == {"BEFORE_IMPORT": True, "AFTER_IMPORT": True}
 
 
-def make_model(folder):
-    paths = dict.fromkeys(("models", "training_states"), str(folder))
-    model = BaseModel({"num_gpu": 0, "is_train": True, "dist": False, "path": paths})
-    network = torch.nn.Linear(2, 2)
-    model.optimizers = [torch.optim.Adam(network.parameters())]
-    return model, network
+def make_model():
+    return BaseModel({"num_gpu": 0, "is_train": True, "dist": False}), torch.nn.Linear(2, 2)
 
 
 @pytest.mark.parametrize(
@@ -123,37 +100,12 @@ def make_model(folder):
     [("bare", None), ("bare", "params"), ("params", "params_ema"), ("state_dict", "params"), ("params_ema", None)],
 )
 def test_load_network_recognises_levels(tmp_path, saved, param_key):
-    model, network = make_model(tmp_path)
+    model, network = make_model()
     expected = torch.nn.Linear(2, 2)
     content = expected.state_dict() if saved == "bare" else {saved: expected.state_dict()}
     torch.save(content, tmp_path / "net.pth")
     model.load_network(network, str(tmp_path / "net.pth"), True, param_key)
     assert torch.equal(network.weight, expected.weight)
-
-
-def test_save_and_resume_on_a_cpu(tmp_path):
-    model, network = make_model(tmp_path)
-    model.save_network([network, network], "net_g", 7, ["params", "params_ema"])
-    model.save_network(network, "net_g", -1)
-    model.save_training_state(0, 7)
-    model.save_training_state(0, -1)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["7.state", "net_g_7.pth", "net_g_latest.pth"]
-    assert list(load_file(tmp_path / "net_g_7.pth")) == ["params", "params_ema"]
-
-    opt = options(path__param_key_g=None)
-    opt["path"].update(models=str(tmp_path), training_states=str(tmp_path))
-    opt["auto_resume"] = True
-    state = basicsr.train.load_resume_state(opt)
-    assert state["iter"] == 7
-    assert opt["path"]["pretrain_network_g"] == str(tmp_path / "net_g_7.pth")
-    assert opt["path"]["param_key_g"] == "params"  # the trained weights, whatever the first run was started from
-    model.resume_training(state)
-
-
-def test_nothing_to_resume_from_starts_anew(tmp_path):
-    opt = options(path__training_states=str(tmp_path))
-    opt["auto_resume"] = True
-    assert basicsr.train.load_resume_state(opt) is None
 
 
 @pytest.fixture

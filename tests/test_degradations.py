@@ -47,9 +47,8 @@ def test_protocol_noise_is_numpys_legacy_generator_seeded_for_every_image():
 
 @pytest.mark.parametrize(("sigma", "least", "largest"), [(25, 25, 25), ([10, 50], 10, 50)])
 def test_training_noise_has_the_given_sigma(sigma, least, largest):
-    torch.manual_seed(0)
     gt = torch.full((64, 1, 64, 64), 0.5)
-    spread = (GaussianNoise(sigma).degrade_batch(gt)["lq"] - gt).flatten(1).std(1) * 255
+    spread = (GaussianNoise(sigma).degrade_batch(gt, list(range(64)))["lq"] - gt).flatten(1).std(1) * 255
     assert spread.min() > least * 0.93 and spread.max() < largest * 1.07
     assert (spread.max() - spread.min() > 20) == (least != largest)
 
@@ -86,7 +85,7 @@ def test_quantised_bicubic_equals_a_file(channels):
     assert protocol.shape == (12, 10, channels)
     prepared = reduce_bicubic((gt * 255).round().astype(np.uint8), 4)
     assert np.array_equal(prepared / np.float32(255), protocol)
-    made = reduction.degrade_batch(batch(gt))["lq"][0].numpy().transpose(1, 2, 0)
+    made = reduction.degrade_batch(batch(gt), [0])["lq"][0].numpy().transpose(1, 2, 0)
     assert (np.abs(made - protocol) > 1e-6).mean() < 0.01  # a value halfway between two levels may go either way
 
 
@@ -107,7 +106,7 @@ def test_training_and_protocol_blur_agree(kernel_file, scale):
     gt = image()
     for quantise, close in ((False, 1e-6), (True, 1 / 255 + 1e-6)):  # truncated: a whole level where one rounds down
         blur = Blur(kernel_file, scale=scale, sigma=0, quantise=quantise)
-        protocol, made = blur.degrade_image(gt, 0), blur.degrade_batch(batch(gt))
+        protocol, made = blur.degrade_image(gt, 0), blur.degrade_batch(batch(gt), [0])
         difference = np.abs(made["lq"][0].numpy().transpose(1, 2, 0) - protocol["lq"])
         assert difference.max() < close and (difference > 1e-6).mean() < 0.01
         assert np.allclose(made["kernel"][0].numpy().transpose(1, 2, 0), protocol["kernel"], atol=1e-7)
@@ -116,7 +115,7 @@ def test_training_and_protocol_blur_agree(kernel_file, scale):
 def test_a_flat_area_keeps_its_grey_level(kernel_file):
     levels = torch.arange(256) / 255
     gt = levels.view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
-    assert torch.equal(Blur(kernel_file, sigma=0).degrade_batch(gt)["lq"], gt)
+    assert torch.equal(Blur(kernel_file, sigma=0).degrade_batch(gt, list(range(256)))["lq"], gt)
 
 
 def test_protocol_blur_uses_the_uint8_image(kernel_file):
@@ -129,12 +128,24 @@ def test_protocol_blur_uses_the_uint8_image(kernel_file):
 
 
 def test_every_sample_of_a_batch_has_its_own_kernel():
-    torch.manual_seed(0)
     gt = batch(image()).expand(4, -1, -1, -1)
-    made = Blur(["gaussian", "motion"], sigma=0, quantise=False).degrade_batch(gt)
+    made = Blur(["gaussian", "motion"], sigma=0, quantise=False).degrade_batch(gt, [0, 1, 2, 3])
     assert made["kernel"].shape == (4, 1, 7, 7) and len(made["kernel"].unique(dim=0)) == 4
     for lq, kernel in zip(made["lq"], made["kernel"], strict=True):
         assert torch.allclose(lq, blur_decimate(gt[:1], kernel[None])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "degradation", [GaussianNoise([0, 50]), Blur(["gaussian", "motion"], sigma=[1, 5])], ids=lambda d: type(d).__name__
+)
+def test_a_sample_does_not_depend_on_its_batch(degradation):
+    gt = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    whole = degradation.degrade_batch(gt, [5, 6, 7])
+    for number, seed in enumerate((5, 6, 7)):
+        alone = degradation.degrade_batch(gt[number : number + 1], [seed])
+        for name, value in alone.items():
+            torch.testing.assert_close(value[0], whole[name][number], rtol=0, atol=1e-6)
+    assert not torch.equal(degradation.degrade_batch(gt, [8, 9, 10])["lq"], whole["lq"])
 
 
 # --- blur kernels ---

@@ -3,27 +3,32 @@
 import cv2
 import numpy as np
 import pytest
-import torch
 from tiny import options, write_images
 
 import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr.evaluation.figure import edges, strongest_window
 from converse_basicsr.evaluation.report import report
+from converse_basicsr.training.finished_options import finish_options
+from converse_basicsr.training.processes import Processes
+from converse_basicsr.training.validation import validate
 
-from basicsr.archs import build_network
+from basicsr.data import build_dataset
 from basicsr.metrics import calculate_psnr
+from basicsr.models import build_model
 from basicsr.utils.matlab_functions import imresize
 
 
-def trained(folder, **changes) -> dict:
-    """Options, images and an untrained checkpoint, as a run leaves them."""
+def run(folder, **changes) -> tuple[dict, object]:
+    """Finished options of a training, and its model before the first iteration."""
     write_images(folder / "data")
-    opt = options(**changes)
-    models = folder / "experiments/tiny/models"
-    models.mkdir(parents=True)
-    network = build_network(opt["network_g"])
-    torch.save({"params": network.state_dict(), "params_ema": network.state_dict()}, models / "net_g_latest.pth")
-    return opt
+    opt = finish_options(options(**changes), ".", is_train=True)
+    (folder / "experiments/tiny").mkdir(parents=True)
+    return opt, build_model(opt)
+
+
+def print_report(opt: dict, model) -> None:
+    dataset = build_dataset(opt["datasets"]["val"])
+    report({dataset.opt["name"]: validate(model, dataset, opt, Processes(), with_baseline=True)}, opt)
 
 
 def table(printed: str) -> dict[str, list[float]]:
@@ -33,8 +38,7 @@ def table(printed: str) -> dict[str, list[float]]:
 
 
 def test_table_and_panel_of_a_training_run(in_tmp, capsys):
-    opt = trained(in_tmp)
-    report(opt, str(in_tmp), is_train=True)
+    print_report(*run(in_tmp))
     printed = capsys.readouterr().out
     lines, rows = printed.splitlines(), table(printed)
     assert list(rows) == ["image0", "image1", "image2", "mean"]
@@ -52,23 +56,21 @@ def test_table_and_panel_of_a_training_run(in_tmp, capsys):
     assert panel.shape[0] > 3 * 64 and panel.std() > 10
 
 
-@pytest.mark.parametrize(("level", "reported"), [("params", False), ("params_ema", True)])
-def test_the_ema_weights_are_those_reported(in_tmp, capsys, level, reported):
-    opt = trained(in_tmp)
-    report(opt, str(in_tmp), is_train=True)
+@pytest.mark.parametrize(("network", "reported"), [("net_g", False), ("net_g_ema", True)])
+def test_the_ema_weights_are_those_reported(in_tmp, capsys, network, reported):
+    opt, model = run(in_tmp)
+    print_report(opt, model)
     before = table(capsys.readouterr().out)
-    path = in_tmp / "experiments/tiny/models/net_g_latest.pth"
-    levels = torch.load(path)
-    levels[level] = {key: torch.full_like(value, 0.1) for key, value in levels[level].items()}
-    torch.save(levels, path)
-    report(opt, str(in_tmp), is_train=True)
+    for parameter in getattr(model, network).parameters():
+        parameter.data.fill_(0.1)
+    print_report(opt, model)
     after = table(capsys.readouterr().out)
     assert before["mean"][0] == after["mean"][0] and (before["mean"][1] != after["mean"][1]) == reported
 
 
-def test_without_metrics_there_is_nothing_to_say(in_tmp, capsys):
-    report(options(val__metrics=None), str(in_tmp), is_train=True)
-    assert capsys.readouterr().out == ""
+def test_without_metrics_only_the_checkpoint_is_named(in_tmp, capsys):
+    print_report(*run(in_tmp, val__metrics=None))
+    assert capsys.readouterr().out == "checkpoint  experiments/tiny/models/net_g_latest.pth\n"
 
 
 def test_the_crop_is_where_the_edges_are():

@@ -96,14 +96,14 @@ def test_ground_truth_is_degraded_on_the_device(degradation, network, scale):
     opt = opt_for({"type": "GroundTruthDataset"}, network, scale)
     model = built({**opt, "degradation": degradation})
     gt = batch()["gt"]
-    torch.manual_seed(0)
-    model.feed_data({"gt": gt, "gt_path": ["image"] * 2})
-    torch.manual_seed(0)
-    expected = model.degradation.degrade_batch(gt)
+    model.feed_data({"gt": gt, "gt_path": ["image"] * 2, "sample_seed": torch.tensor([3, 4])})
+    expected = model.degradation.degrade_batch(gt, [3, 4])
     assert torch.equal(model.lq, expected["lq"]) and model.lq.shape[-1] == 24 // scale
     assert model.kernel is None or torch.equal(model.kernel, expected["kernel"])
     model.optimize_parameters(1)
     assert model.output.shape == gt.shape and not model.lq.requires_grad
+    model.feed_data({"gt": gt})  # a training script other than ours has no seeds
+    assert torch.equal(model.lq, expected["lq"]) == (degradation["type"] == "BicubicReduction")
 
 
 @pytest.mark.parametrize("network", [NETWORK, USRNET])

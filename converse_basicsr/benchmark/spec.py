@@ -78,8 +78,6 @@ class Benchmark:
             "network_g": model.network,
         }
         opt["path"] = {"pretrain_network_g": None, "strict_load_g": True, "resume_state": None, **opt.get("path", {})}
-        opt["train"]["separate_draws"] = True
-        opt["logger"]["journal"] = True
         expand_home(opt)
         return opt
 

@@ -110,7 +110,7 @@ def _degraded(where: str, sample: dict, opt: dict) -> dict:
         )
     if degradation is None:
         raise UserError(f"{where}: provides only ground truth; add a section degradation that makes the input")
-    made = degradation.degrade_batch(sample["gt"][None])
+    made = degradation.degrade_batch(sample["gt"][None], [0])
     return {**sample, **{name: value[0] for name, value in made.items()}}
 
 

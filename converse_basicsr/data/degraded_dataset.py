@@ -2,6 +2,8 @@
 
 from inspect import signature
 
+import torch
+
 from basicsr.utils.registry import DATASET_REGISTRY
 
 from ..checks.types import check_options
@@ -31,7 +33,8 @@ class DegradedDataset(GroundTruthDataset):
     def __getitem__(self, index: int) -> dict:
         gt, path = self.read(index), self.paths[index]
         if self.is_train:
-            batch = self.degradation.degrade_batch(to_tensor(gt)[None])
+            seed = int(torch.randint(2**62, ()))
+            batch = self.degradation.degrade_batch(to_tensor(gt)[None], [seed])
             made = {name: value[0] for name, value in batch.items()}
         else:
             made = {name: to_tensor(value) for name, value in self.degradation.degrade_image(gt, index).items()}

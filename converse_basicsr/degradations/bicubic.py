@@ -23,7 +23,7 @@ class BicubicReduction(Degradation):
         self.scale = self.multiple = scale
         self.quantise = quantise
 
-    def degrade_batch(self, gt: Tensor) -> dict[str, Tensor]:
+    def degrade_batch(self, gt: Tensor, seeds: list[int]) -> dict[str, Tensor]:
         lq = reduce_batch(gt, self.scale)
         return {"lq": lq.mul(255).round_().clamp_(0, 255).div_(255) if self.quantise else lq}
 

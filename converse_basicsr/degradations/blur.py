@@ -42,14 +42,13 @@ class Blur(Degradation):
         self.noise = GaussianNoise(sigma)
         self.quantise = quantise
 
-    def degrade_batch(self, gt: Tensor) -> dict[str, Tensor]:
-        rng = np.random.default_rng(torch.randint(2**62, ()).item())
-        kernel = np.stack([self.kernels.sample(rng)[None] for _ in range(gt.shape[0])])
+    def degrade_batch(self, gt: Tensor, seeds: list[int]) -> dict[str, Tensor]:
+        kernel = np.stack([self.kernels.sample(np.random.default_rng(seed))[None] for seed in seeds])
         kernel = torch.from_numpy(kernel).to(gt)
         blurred = blur_decimate(gt, kernel, self.scale)
         if self.quantise:
             blurred = blurred.mul(255).add_(SLACK).floor_().clamp_(0, 255).div_(255)
-        return {**self.noise.degrade_batch(blurred), "kernel": kernel}
+        return {**self.noise.degrade_batch(blurred, seeds), "kernel": kernel}
 
     def degrade_image(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
         kernel = self.kernels.for_image(index)[..., None]

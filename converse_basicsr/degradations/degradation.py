@@ -9,19 +9,18 @@ from torch import Tensor
 class Degradation(ABC):
     """Makes the input of a network, and its blur kernel if there is one, from ground truth.
 
-    Training uses torch's default generator on the device of the ground truth. In a data-loader worker torch seeds
-    that generator for each worker and epoch from the run's generator: samples differ between epochs and repeat with
-    the same manual_seed.
+    What is random is a function of a seed for each sample, so it does not depend on the batch that holds the sample.
     """
 
     multiple: int = 1  # both sides of the ground truth must be multiples of this
 
     @abstractmethod
-    def degrade_batch(self, gt: Tensor) -> dict[str, Tensor]:
+    def degrade_batch(self, gt: Tensor, seeds: list[int]) -> dict[str, Tensor]:
         """Degrade a batch at random, for training.
 
         Args:
             gt: (N, C, H, W) in [0, 1], on any device.
+            seeds: one for each sample, below 2**63.
 
         Returns:
             lq (N, C, H/s, W/s) and, for a blur, kernel (N, 1, k, k), on the same device.

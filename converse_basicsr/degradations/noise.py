@@ -25,9 +25,13 @@ class GaussianNoise(Degradation):
             raise UserError(f"sigma: must be a number of 0 or more, or [least, largest], got {sigma}")
         self.least, self.largest = least_and_largest
 
-    def degrade_batch(self, gt: Tensor) -> dict[str, Tensor]:
-        sigma = torch.empty(gt.shape[0], 1, 1, 1, device=gt.device).uniform_(self.least, self.largest)
-        return {"lq": gt + torch.randn_like(gt) * (sigma / 255)}
+    def degrade_batch(self, gt: Tensor, seeds: list[int]) -> dict[str, Tensor]:
+        return {"lq": gt + torch.stack([self._sample(image, seed) for image, seed in zip(gt, seeds, strict=True)])}
+
+    def _sample(self, image: Tensor, seed: int) -> Tensor:
+        generator = torch.Generator(image.device).manual_seed(seed)
+        sigma = torch.empty((), device=image.device).uniform_(self.least, self.largest, generator=generator)
+        return torch.randn(image.shape, generator=generator, device=image.device, dtype=image.dtype) * (sigma / 255)
 
     def degrade_image(self, gt: np.ndarray, index: int) -> dict[str, np.ndarray]:
         if self.least != self.largest:

@@ -1,54 +1,39 @@
 """The report of a run: a table of metrics and a comparison figure for every validation set."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from basicsr.models import build_model
-from basicsr.utils.dist_util import get_dist_info
-
-from .figure import MOST_ROWS, save_comparison
-from .measure import Row, evaluate, gives_pairs, options_for_test, quietly, validation_set
+from .figure import save_comparison
+from .measure import Row
 
 
-def report(opt: dict, root: str, is_train: bool, debug: bool = False) -> None:
-    """Evaluate the checkpoint of a run, print metrics per image and their mean, and save the comparison figure.
+def report(rows_of: dict[str, list[Row]], opt: dict) -> None:
+    """Print metrics per image and their mean, and save the comparison figure, for every set with ground truth.
 
-    After training this is net_g_latest.pth (EMA weights if present), loaded from disk; after a test, the tested
-    checkpoint. The baseline is bicubic upsampling, or the input itself at scale 1. Without paired data sets or
-    without metrics nothing is printed.
+    The baseline is bicubic upsampling, or the input itself at scale 1.
 
     Args:
-        opt: options, as read from the file.
-        root: the folder that holds experiments/ and results/.
-        is_train: True after training, False after a test.
-        debug: True if the run had --debug.
+        rows_of: the images of each set, measured with their baseline.
+        opt: the finished options.
     """
-    if get_dist_info()[0] != 0 or not (opt.get("val") or {}).get("metrics"):
-        return
-    name = f"debug_{opt['name']}" if debug and not opt["name"].startswith("debug") else opt["name"]
-    folder = Path(root, "experiments" if is_train else "results", name)
-    opt = options_for_test(opt, folder / "models" / "net_g_latest.pth" if is_train else None)
-    model = quietly(build_model, opt)
+    folder = Path(opt["path"]["experiments_root" if opt["is_train"] else "results_root"])
+    checkpoint = folder / "models/net_g_latest.pth" if opt["is_train"] else opt["path"].get("pretrain_network_g")
     baseline = "bicubic" if (opt.get("scale") or 1) > 1 else "input"
-    for key, section in opt["datasets"].items():
-        if key.split("_")[0] not in ("val", "test"):
+    network = opt["network_g"]["type"]
+    for name, rows in rows_of.items():
+        rows = sorted((row for row in rows if row.restored_metrics), key=lambda row: row.name)
+        if not rows:
             continue
-        dataset = validation_set(section, opt)
-        if not gives_pairs(dataset):
-            continue
-        measured = tqdm(evaluate(model, dataset, opt), f"Report {section['name']}", len(dataset), unit="image")
-        rows = [row if number < MOST_ROWS else replace(row, images=None) for number, row in enumerate(measured)]
-        rows.sort(key=lambda row: row.name)
-        if rows:
-            panel = folder / f"comparison_{section['name']}.png"
-            save_comparison(rows, panel, baseline, opt["network_g"]["type"])
-            _print_table(rows, section["name"], baseline, opt["network_g"]["type"])
-            print(f"picture     {os.path.relpath(panel, root)}")
-    print(f"checkpoint  {os.path.relpath(opt['path']['pretrain_network_g'], root)}")
+        panel = folder / f"comparison_{name}.png"
+        save_comparison(rows, panel, baseline, network)
+        _print_table(rows, name, baseline, network)
+        if opt["is_train"]:
+            _print_hint(rows, baseline, opt)
+        print(f"picture     {os.path.relpath(panel)}")
+    if checkpoint:
+        print(f"checkpoint  {os.path.relpath(checkpoint)}")
 
 
 def _print_table(rows: list[Row], dataset: str, baseline: str, network: str) -> None:
@@ -62,12 +47,25 @@ def _print_table(rows: list[Row], dataset: str, baseline: str, network: str) -> 
     def cell(before: float, after: float) -> str:
         return f"{before:>{column}.4f}  {after:>{column}.4f}  {after - before:>+8.4f}"
 
-    def mean(metrics: list[dict[str, float]], name: str) -> float:
-        return float(np.mean([values[name] for values in metrics]))
-
-    before, after = [row.baseline_metrics for row in rows], [row.restored_metrics for row in rows]
     print(f"\n{dataset}: {', '.join(names)}")
     print(line("image", [f"{baseline:>{column}}  {network:>{column}}  {'change':>8}"] * len(names)))
-    for row, old, new in zip(rows, before, after, strict=True):
-        print(line(row.name, [cell(old[name], new[name]) for name in names]))
-    print(line("mean", [cell(mean(before, name), mean(after, name)) for name in names]))
+    for row in rows:
+        print(line(row.name, [cell(row.baseline_metrics[name], row.restored_metrics[name]) for name in names]))
+    print(line("mean", [cell(*_means(rows, name)) for name in names]))
+
+
+def _print_hint(rows: list[Row], baseline: str, opt: dict) -> None:
+    """Say so if the training was too short to beat its baseline in the first metric."""
+    name, metric = next(iter(opt["val"]["metrics"].items()))
+    before, after = _means(rows, name)
+    if after <= before if metric.get("better", "higher") == "higher" else after >= before:
+        reference = "bicubic upsampling" if baseline == "bicubic" else "the input itself"
+        print(
+            f"hint        {name} is not yet better than that of {reference}: {opt['train']['total_iter']} iterations "
+            "are few; raise train:total_iter and the schedule with it"
+        )
+
+
+def _means(rows: list[Row], name: str) -> tuple[float, float]:
+    before = np.mean([row.baseline_metrics[name] for row in rows])
+    return float(before), float(np.mean([row.restored_metrics[name] for row in rows]))

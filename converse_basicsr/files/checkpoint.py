@@ -2,7 +2,7 @@
 
 import os
 import time
-from pathlib import Path
+import zipfile
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ ATTEMPTS = 3
 
 
 def load_file(path: str | os.PathLike) -> Any:
-    """Load a .pth or .state file onto the CPU, tensors and plain containers only (weights_only).
+    """Load a .pth or .state file onto the CPU: tensors and plain containers only, nothing in it is executed.
 
     Raises:
         UserError: the file is missing, is damaged, or holds other objects; names the file.
@@ -23,9 +23,18 @@ def load_file(path: str | os.PathLike) -> Any:
     if not os.path.isfile(path):
         raise UserError(f"no such checkpoint: {path}")
     try:
+        if os.path.getsize(path) == 0:
+            raise UserError(f"{path} is empty, not a checkpoint")
+        damaged = _damaged_part(path)
+        if damaged:
+            raise UserError(f"{path} is damaged: its part {damaged} has a wrong checksum")
         return torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # torch.load raises many exception types for a damaged file
-        raise UserError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} {_why(error)}") from error
 
 
 def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tuple[str, dict]:
@@ -43,6 +52,8 @@ def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tup
     """
     if not isinstance(checkpoint, dict):
         raise UserError(f"a checkpoint must hold a state dict, got {type(checkpoint).__name__}")
+    if "optimizers" in checkpoint:
+        raise UserError("this is a training state; the weights are in models/net_*.pth beside its folder")
     found = [level for level in (param_key, *LEVELS) if isinstance(checkpoint.get(level), dict)]
     state_dict = checkpoint[found[0]] if found else checkpoint
     if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
@@ -52,23 +63,33 @@ def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tup
 
 
 def save_file(content: Any, path: str | os.PathLike) -> None:
-    """torch.save to a file beside the path, then rename: the path never holds a partial checkpoint.
+    """torch.save to a file beside the path, flush, then rename: the path never holds a partial checkpoint.
 
     Raises:
         UserError: three attempts failed; an existing file at the path is unchanged.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with replacing(path) as partial:
-                torch.save(content, partial)
+            with replacing(path) as partial, partial.open("wb") as file:
+                torch.save(content, file)
             return
         except (OSError, RuntimeError) as error:
             if attempt == ATTEMPTS:
-                raise UserError(f"cannot write {path}: {error}") from error
+                reason = getattr(error, "strerror", None) or error.__cause__ or error.__context__ or error
+                raise UserError(f"cannot write {path}: {reason}; earlier files are unchanged") from error
             time.sleep(1)
 
 
-def latest_state(folder: str | os.PathLike) -> str | None:
-    """The training state of the highest iteration in the folder, or None."""
-    states = [path for path in Path(folder).glob("*.state") if path.stem.isdigit()]
-    return str(max(states, key=lambda path: int(path.stem))) if states else None
+def _damaged_part(path: str | os.PathLike) -> str | None:
+    """The name of a part whose checksum is wrong, which torch.load does not check; None if all are right."""
+    if not zipfile.is_zipfile(path):
+        return None  # torch's format before 1.6
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip()
+
+
+def _why(error: Exception) -> str:
+    text = str(error)
+    if "weights_only" in text or "Weights only" in text:  # torch advises to execute the file: never repeat that
+        return "holds objects other than tensors and plain containers, or is damaged; it was not loaded"
+    return f"is not a readable checkpoint: {text.splitlines()[0] if text else type(error).__name__}"

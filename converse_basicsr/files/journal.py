@@ -10,7 +10,7 @@ JOURNAL = "journal.jsonl"  # in the experiment's folder
 
 
 class Journal:
-    """The journal that RestorationModel writes with logger: journal: true.
+    """The journal of a training.
 
     Each line has iter and seconds: the training time so far, without validation and saving, summed over resumes. It
     also has losses, or set and metrics, or diverged (the reason).
@@ -25,11 +25,13 @@ class Journal:
         self.print_freq = print_freq
         self.iteration = 0
         self.seconds = 0.0
+        self._results: dict[int, dict[str, dict[str, float]]] = {}  # iteration: set: metrics
         self._tick = time.perf_counter()
 
     def resume(self, iteration: int) -> None:
         """Continue after an iteration; lines of later iterations are removed."""
         kept = [entry for entry in read_entries(self.path) if entry["iter"] <= iteration]
+        self._results = {point["iter"]: point["sets"] for point in curve(kept)}
         write_text(self.path, "".join(f"{json.dumps(entry)}\n" for entry in kept))
         self.iteration = iteration
         self.seconds = max((entry["seconds"] for entry in kept), default=0.0)
@@ -42,10 +44,12 @@ class Journal:
         if iteration % self.print_freq == 0:
             self._write(losses=losses)
 
-    def diverged(self, reason: str) -> None:
+    def diverged(self, iteration: int, reason: str) -> None:
+        self.iteration = iteration
         self._write(diverged=reason)
 
     def validated(self, dataset: str, metrics: dict[str, float]) -> None:
+        self._results.setdefault(self.iteration, {})[dataset] = metrics
         self._write(set=dataset, metrics=metrics)
         self._tick = time.perf_counter()
 
@@ -53,6 +57,21 @@ class Journal:
         """Record a saved state; a resumed training continues from this line."""
         self._write()
         self._tick = time.perf_counter()
+
+    def is_validated(self, iteration: int, sets: set[str]) -> bool:
+        """Whether the results of these sets at this iteration are known."""
+        return sets <= self._results.get(iteration, {}).keys()
+
+    def best(self, metric: str, better: str, dataset: str | None = None) -> tuple[float, int] | None:
+        """The best value of a metric so far and its iteration: of one set, or of the mean over all that have it."""
+        values = []
+        for iteration, sets in self._results.items():
+            found = [m[metric] for name, m in sets.items() if metric in m and dataset in (None, name)]
+            if found:
+                values.append((sum(found) / len(found), iteration))
+        if not values:
+            return None
+        return (max if better == "higher" else min)(values, key=lambda pair: pair[0])
 
     def _write(self, **content: object) -> None:
         entry = {"iter": self.iteration, "seconds": round(self.seconds, 3), **content}

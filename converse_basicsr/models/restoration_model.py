@@ -1,8 +1,5 @@
 """The model type for every network and data set of this plugin."""
 
-import math
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
@@ -11,14 +8,13 @@ from basicsr.utils.registry import MODEL_REGISTRY
 
 from ..degradations import build_degradation
 from ..errors import UserError
-from ..files.journal import JOURNAL, Journal
 from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
 from ..inference.calling import call_network, takes_kernel
 
 
 @MODEL_REGISTRY.register()
 class RestorationModel(SRModel):
-    """BasicSR's SRModel with additions; options, logs, checkpoints and training states are those of SRModel.
+    """BasicSR's SRModel with additions; options and checkpoints are those of SRModel.
 
     - A network whose forward has an argument `kernel` is called with the blur kernel of the batch and the scale.
     - Images are padded to multiples of network_g: window_size, if there is one, and the result is cropped, as in
@@ -29,10 +25,6 @@ class RestorationModel(SRModel):
       input) that overlap by val: tile_overlap (default TILE_OVERLAP); the CPU assembles them. An error names the image
       that the network rejects.
     - EMA copies batch statistics as well as averaging parameters.
-    - train: separate_draws separates the random numbers of the network (initialisation, dropout) from those of the
-      data, which are then the same for every network with the same manual_seed.
-    - logger: journal writes losses, metrics and training time to a file beside the log (see Journal).
-    - A loss that is not finite stops the training.
     """
 
     def __init__(self, opt: dict):
@@ -41,70 +33,32 @@ class RestorationModel(SRModel):
         self.window = opt["network_g"].get("window_size", 1)
         self.kernel: Tensor | None = None
         self.path = ""  # of the input, for error messages
-        self.separate_draws = opt["is_train"] and opt["train"].get("separate_draws", False)
-        with self._apart():
-            super().__init__(opt)
-        self.journal: Journal | None = None
-        if self.is_train and opt["rank"] == 0 and opt["logger"].get("journal"):
-            self.journal = Journal(Path(opt["path"]["experiments_root"], JOURNAL), opt["logger"]["print_freq"])
+        super().__init__(opt)
 
     def feed_data(self, data: dict) -> None:
         if "lq" not in data:
             with torch.no_grad():
                 gt = data["gt"].to(self.device)
-                data = {**data, "gt": gt, **self.degradation.degrade_batch(gt)}
+                data = {**data, "gt": gt, **self.degradation.degrade_batch(gt, self._seeds(data))}
         super().feed_data(data)
         self.kernel = data["kernel"].to(self.device) if "kernel" in data else None
         self.path = data.get("lq_path", ["the input"])[0]
 
     def optimize_parameters(self, current_iter: int) -> None:
         self.optimizer_g.zero_grad()
-        with self._apart():
-            self._seed(current_iter)
-            self.output = self.restore(self.net_g, self.lq, self.kernel)
+        self.output = self.restore(self.net_g, self.lq, self.kernel)
         losses = self.losses()
         sum(losses.values()).backward()
         self.optimizer_g.step()
         self.log_dict = self.reduce_loss_dict(losses)
         if self.ema_decay > 0:
             self.model_ema(decay=self.ema_decay)
-        if self.journal:
-            self.journal.trained(current_iter, self.log_dict)
-        self._check_losses(current_iter)
 
-    def _apart(self) -> torch.random.fork_rng:
-        """A context that restores the state of torch's generators at its end, if separate_draws is set."""
-        devices = [torch.cuda.current_device()] if self.separate_draws and torch.cuda.is_available() else []
-        return torch.random.fork_rng(devices, enabled=self.separate_draws)
-
-    def _seed(self, iteration: int) -> None:
-        """Seed torch's generators for an iteration, if separate_draws is set."""
-        if self.separate_draws:
-            torch.manual_seed(((self.opt["manual_seed"] + self.opt["rank"]) << 32) + iteration)
-
-    def _check_losses(self, iteration: int) -> None:
-        for name, loss in self.log_dict.items():
-            if not math.isfinite(loss):
-                reason = f"{name} is {loss} at iteration {iteration}"
-                if self.journal:
-                    self.journal.diverged(reason)
-                raise UserError(f"the training diverged: {reason}; a lower train:optim_g:lr may help")
-
-    def resume_training(self, resume_state: dict) -> None:
-        super().resume_training(resume_state)
-        self._seed(resume_state["iter"])  # else the data would repeat the random numbers of the start
-        if self.journal:
-            self.journal.resume(resume_state["iter"])
-
-    def nondist_validation(self, dataloader, current_iter, tb_logger, save_img) -> None:
-        super().nondist_validation(dataloader, current_iter, tb_logger, save_img)
-        if self.journal and self.opt["val"].get("metrics"):
-            self.journal.validated(dataloader.dataset.opt["name"], self.metric_results)
-
-    def save(self, epoch: int, current_iter: int) -> None:
-        super().save(epoch, current_iter)
-        if self.journal:
-            self.journal.saved()
+    @staticmethod
+    def _seeds(data: dict) -> list[int]:
+        """A seed for every sample: of the batch, or random ones in a training script other than this plugin's."""
+        seeds = data["sample_seed"] if "sample_seed" in data else torch.randint(2**62, data["gt"].shape[:1])
+        return seeds.tolist()
 
     def losses(self) -> dict[str, Tensor]:
         """The losses of the options, by their names in the log."""

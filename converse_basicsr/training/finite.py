@@ -1,0 +1,22 @@
+"""Detects losses, gradients and parameters that are not finite."""
+
+import math
+
+import torch
+
+
+@torch.no_grad()
+def not_finite(losses: dict[str, float], optimizers: list[torch.optim.Optimizer]) -> str | None:
+    """What is not finite after an iteration, or None: a loss by name, a gradient, or a parameter.
+
+    One synchronisation with the device.
+    """
+    for name, loss in losses.items():
+        if not math.isfinite(loss):
+            return f"the loss {name} is {loss}"
+    parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    for words, tensors in (("a gradient", gradients), ("a parameter", parameters)):
+        if tensors and not torch.stack(torch._foreach_norm(tensors, math.inf)).isfinite().all():
+            return f"{words} is not finite"
+    return None

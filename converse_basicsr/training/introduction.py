@@ -1,0 +1,74 @@
+"""The first lines of a run: what is trained, on what, and where it is saved."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from basicsr.utils.logger import get_env_info
+from basicsr.utils.options import dict2str
+
+from .logs import log
+from .samples import TrainingData
+from .states import State, changes, labels_of
+
+SHOWN = 6  # changed options
+
+
+def introduce(opt: dict, model: Any, data: TrainingData | None, sets: list[Dataset], log_file: Path | None) -> None:
+    """Show name, networks, data and schedule in a few lines; versions and all options only in the log file."""
+    versions = get_env_info().partition("Version Information:")[2]
+    log.info(f"versions:{versions}{dict2str(opt)}", extra={"only_file": True})
+    folder = opt["path"]["experiments_root" if opt["is_train"] else "results_root"]
+    lines = [("name", f"{opt['name']} in {os.path.relpath(folder)}")]
+    for label in labels_of(opt):
+        count = sum(parameter.numel() for parameter in getattr(model, f"net_{label}").parameters())
+        lines.append((f"network_{label}", f"{opt[f'network_{label}']['type']}, {count:,} parameters"))
+    lines.append(("device", _device(opt)))
+    if data:
+        images = f"{data.section['name']}: {data.count:,} images"
+        workers = data.section["num_worker_per_gpu"]
+        lines.append(("training set", f"{images}, {data.batch} samples an iteration, {workers} data-loader workers"))
+    for dataset in sets:
+        lines.append(("validation set" if data else "test set", f"{dataset.opt['name']}: {len(dataset):,} images"))
+    if data:
+        lines.append(("training", _schedule(opt, data)))
+    if log_file:
+        lines.append(("log", os.path.relpath(log_file)))
+    for name, value in lines:
+        log.info(f"{name:<15} {value}")
+
+
+def introduce_resume(state: State, given: dict, batch: int) -> None:
+    """Say where the training continues, and which options have changed since the state was saved."""
+    for problem in state.problems:
+        log.warning(f"{problem}; the state before it is used")
+    log.info(f"continuing from iteration {state.iteration:,} ({os.path.relpath(state.file)})")
+    used, ignored = changes(state.content.get("options", given), given)
+    for words, lines in (("changed, used now", used), ("changed, but ignored: the state decides", ignored)):
+        for line in lines[:SHOWN]:
+            log.info(f"  {words}: {line}")
+        if len(lines) > SHOWN:
+            log.info(f"  {words}: {len(lines) - SHOWN} more")
+    before = state.content.get("batch", batch)
+    if before != batch:
+        log.info(f"  an iteration now takes {batch} samples instead of {before}")
+
+
+def _schedule(opt: dict, data: TrainingData) -> str:
+    total, val = opt["train"]["total_iter"], opt.get("val") or {}
+    validation = f", a validation every {val['val_freq']:,}" if val.get("val_freq") else ""
+    return (
+        f"{total:,} iterations ({total * data.batch / data.count:,.1f} samples of each image), a state every "
+        f"{opt['logger']['save_checkpoint_freq']:,}{validation}, seed {opt['manual_seed']}"
+    )
+
+
+def _device(opt: dict) -> str:
+    if not opt["num_gpu"] or not torch.cuda.is_available():
+        kind = f"CPU, {torch.get_num_threads()} threads"
+    else:
+        kind = f"{opt['num_gpu']} x {torch.cuda.get_device_name()}"
+    return f"{kind}, {opt['world_size']} processes" if opt["dist"] else kind

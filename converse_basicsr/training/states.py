@@ -1,0 +1,208 @@
+"""Saved states: everything that a training needs to continue as if it had not been interrupted.
+
+As in BasicSR, iteration N is training_states/N.state and models/net_*_N.pth. The state is written last, so a state has
+its networks.
+"""
+
+import inspect
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from basicsr.utils.registry import ARCH_REGISTRY
+
+from ..errors import UserError
+from ..files.checkpoint import load_file, save_file
+
+POOL = ("queue_lr", "queue_gt", "queue_ptr")  # of RealESRNetModel and RealESRGANModel: the pairs that they mix
+_SCHEDULE = {"milestones", "gamma", "restarts", "restart_weights", "periods", "cumulative_period", "eta_min"}
+_IGNORED = ("train:optim_", "path:pretrain_network_", "path:param_key_", "path:strict_load_")
+_OF_THE_CALL = ("path:resume_state",)
+_PLAIN = (str, int, float, bool, type(None))
+
+
+@dataclass(frozen=True)
+class State:
+    """A loaded state and its networks' files; `problems` says why newer states were not taken."""
+
+    file: Path
+    content: dict
+    problems: tuple[str, ...] = ()
+
+    @property
+    def iteration(self) -> int:
+        return self.content["iter"]
+
+    def network_file(self, label: str) -> Path:
+        return self.file.parent.parent / "models" / f"net_{label}_{self.iteration}.pth"
+
+
+def iterations_of(folder: Path) -> list[int]:
+    """The iterations of the states in a folder, ascending."""
+    return sorted(int(path.stem) for path in folder.glob("*.state") if path.stem.isdecimal())
+
+
+def state_file(opt: dict, iteration: int) -> Path:
+    return Path(opt["path"]["training_states"], f"{iteration}.state")
+
+
+def labels_of(opt: dict) -> list[str]:
+    """The networks' labels: g for network_g."""
+    return [key.removeprefix("network_") for key in opt if key.startswith("network_")]
+
+
+def load_state(path: Path, opt: dict) -> State:
+    """Load a state and check that its networks can be loaded too.
+
+    Raises:
+        UserError: the file is not a training state, is damaged, or belongs to other networks.
+    """
+    content = load_file(path)
+    if not isinstance(content, dict) or not {"iter", "optimizers", "schedulers"} <= content.keys():
+        kind = "the weights of a network, for path:pretrain_network_g" if path.suffix == ".pth" else "something else"
+        raise UserError(f"{path} is not a training state (N.state) but {kind}")
+    state = State(path, content)
+    for label in labels_of(opt):
+        if f"network_{label}" not in (opt["path"].get("ignore_resume_networks") or []):
+            load_file(state.network_file(label))
+    return state
+
+
+def newest_state(opt: dict) -> State | None:
+    """The newest state of the experiment that is not damaged, or None if there is none at all.
+
+    Raises:
+        UserError: there are states, but all are damaged.
+    """
+    problems = []
+    for iteration in reversed(iterations_of(Path(opt["path"]["training_states"]))):
+        try:
+            return replace(load_state(state_file(opt, iteration), opt), problems=tuple(problems))
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError(f"no state can be used: {problems[0]}; --force renames the folder and starts again")
+    return None
+
+
+def start_from(state: State, opt: dict) -> None:
+    """Let BasicSR's model load the networks of a state instead of pretrained ones."""
+    for label in labels_of(opt):
+        if f"network_{label}" not in (opt["path"].get("ignore_resume_networks") or []):
+            opt["path"][f"pretrain_network_{label}"] = str(state.network_file(label))
+            opt["path"][f"param_key_{label}"] = "params"
+            opt["path"][f"strict_load_{label}"] = True
+
+
+def restore(state: State, model: Any) -> None:
+    """Restore optimisers, schedulers and the pool of pairs; the schedule itself is that of the options.
+
+    Raises:
+        UserError: the state is of another model.
+    """
+    content = state.content
+    schedulers = [_without_schedule(values) for values in content["schedulers"]]
+    try:
+        model.resume_training({**content, "schedulers": schedulers})
+    except (AssertionError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(f"{state.file} does not fit the model: {str(error).splitlines()[0]}") from error
+    for name, value in content.get("pool", {}).items():
+        setattr(model, name, value.to(model.device) if isinstance(value, torch.Tensor) else value)
+
+
+def save_state(model: Any, opt: dict, given: dict, iteration: int, position: int, batch: int, epoch: int) -> None:
+    """Save the networks and the state of an iteration; delete states that keep_last does not keep.
+
+    Args:
+        model: a model of BasicSR.
+        opt: the finished options.
+        given: the options as read from the file, saved in the state.
+        iteration: the last finished iteration.
+        position: number of samples that all processes have used.
+        batch: number of samples that all processes take in an iteration.
+        epoch: the epoch at that position.
+    """
+    save_networks(model, opt, str(iteration))
+    state = {
+        "epoch": epoch,
+        "iter": iteration,
+        "position": position,
+        "batch": batch,
+        "manual_seed": opt["manual_seed"],
+        "optimizers": [optimizer.state_dict() for optimizer in model.optimizers],
+        "schedulers": [_without_schedule(scheduler.state_dict()) for scheduler in model.schedulers],
+        "options": given,
+        "torch": str(torch.__version__),
+    }
+    pool = {name: getattr(model, name) for name in POOL if hasattr(model, name)}
+    save_file({**state, "pool": pool} if pool else state, state_file(opt, iteration))
+    _delete_old(opt)
+
+
+def save_networks(model: Any, opt: dict, name: str, notes: dict | None = None) -> None:
+    """Save every network as models/net_LABEL_NAME.pth: params, params_ema, network_options, and the notes.
+
+    network_options are type and constructor arguments with their defaults: enough to build the network again.
+    """
+    for label in labels_of(opt):
+        levels = {"params": f"net_{label}", "params_ema": f"net_{label}_ema"}
+        content = {
+            level: _on_cpu(model.get_bare_model(getattr(model, attribute)))
+            for level, attribute in levels.items()
+            if hasattr(model, attribute)
+        }
+        content["network_options"] = constructor_options(opt[f"network_{label}"])
+        save_file({**content, **(notes or {})}, Path(opt["path"]["models"], f"net_{label}_{name}.pth"))
+
+
+def constructor_options(section: dict) -> dict:
+    """Type and all constructor arguments of a network, defaults included if they are plain values."""
+    given = {name: value for name, value in section.items() if name != "type"}
+    signature = inspect.signature(ARCH_REGISTRY.get(section["type"]))
+    defaults = {
+        name: parameter.default
+        for name, parameter in signature.parameters.items()
+        if parameter.default is not parameter.empty and _is_plain(parameter.default)
+    }
+    return {"type": section["type"], **defaults, **given}
+
+
+def changes(old: dict, new: dict) -> tuple[list[str], list[str]]:
+    """The options that differ, as lines: those that a resumed training uses, and those that it ignores."""
+    old, new = _flat(old), _flat(new)
+    used, ignored = [], []
+    for place in sorted({*old, *new}):
+        if old.get(place) != new.get(place) and not place.startswith(_OF_THE_CALL):
+            line = f"{place} {old.get(place)!r} -> {new.get(place)!r}"
+            (ignored if place.startswith(_IGNORED) else used).append(line)
+    return used, ignored
+
+
+def _delete_old(opt: dict) -> None:
+    keep = opt["logger"].get("keep_last")
+    for iteration in iterations_of(Path(opt["path"]["training_states"]))[:-keep] if keep else []:
+        state_file(opt, iteration).unlink(missing_ok=True)  # first: a state must have its networks
+        for label in labels_of(opt):
+            Path(opt["path"]["models"], f"net_{label}_{iteration}.pth").unlink(missing_ok=True)
+
+
+def _without_schedule(values: dict) -> dict:
+    return {name: value for name, value in values.items() if name not in _SCHEDULE}
+
+
+def _on_cpu(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.cpu() for name, value in network.state_dict().items()}
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, _PLAIN) or (isinstance(value, (list, tuple)) and all(map(_is_plain, value)))
+
+
+def _flat(options: object, where: str = "") -> dict[str, object]:
+    """Values by their place, as a:b:c."""
+    if not isinstance(options, dict):
+        return {where[1:]: options}
+    return {place: value for key, part in options.items() for place, value in _flat(part, f"{where}:{key}").items()}
