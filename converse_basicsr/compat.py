@@ -6,7 +6,6 @@ changes other packages.
 
 import importlib.util
 import multiprocessing
-import os
 import sys
 import types
 from collections.abc import Callable

@@ -45,6 +45,8 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
     """
     from basicsr.utils.registry import DATASET_REGISTRY
 
+    from ..data.reading import files_of
+
     where = f"datasets:{key}"
     require(section, where, "name", "type")
     dataset_class = check_type(f"{where}:type", section["type"], DATASET_REGISTRY, "dataset")
@@ -62,14 +64,14 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
         if isinstance(options[name], str):
             options[name] = str(_check_path(f"{where}:{name}", options[name], lmdb and name.startswith("dataroot")))
     name = dataset_class.__name__
-    with _naming(where, name, "its files"):
+    with _naming(where, name):
         notes = _check_folders(name, options, lmdb)
         dataset = dataset_class(options)
     if len(dataset) == 0:
         raise UserError(f"{where}: the data set has no images")
-    with _naming(where, name, "its files"):
+    with _naming(where, name):
         smallest = _check_files(where, dataset, options, lmdb, notes)
-    with _naming(where, name, f"its first sample {_named(dataset)}"):
+    with _naming(where, name, files_of(dataset, 0)):
         sample = dataset[0]
     return CheckedDataset(sample, smallest, tuple(notes))
 
@@ -107,7 +109,7 @@ def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: 
 
     from ..data.ground_truth_dataset import GroundTruthDataset
 
-    files, headers = files_of(dataset, options), {}
+    files, headers = _listed_files(dataset, options), {}
     ours, pairs = isinstance(dataset, GroundTruthDataset), isinstance(dataset, PairedImageDataset)
     for role, paths in files.items():
         root = options[f"dataroot_{role}"]
@@ -143,7 +145,7 @@ def _check_sides(files: list[str], headers: list[ImageHeader], options: dict, le
     rules.refuse_small(files, headers, options["gt_size"], f"gt_size ({options['gt_size']})")
 
 
-def files_of(dataset: object, options: dict) -> dict[str, list[str]]:
+def _listed_files(dataset: object, options: dict) -> dict[str, list[str]]:
     """The files (or LMDB keys) of every sample by role, 'lq' or 'gt', from the list `paths` of BasicSR's data sets.
 
     A data set without such a list, for example of videos, gives {}: only its first sample is checked.
@@ -158,8 +160,10 @@ def files_of(dataset: object, options: dict) -> dict[str, list[str]]:
 
 
 @contextmanager
-def _naming(where: str, name: str, what: str) -> Iterator[None]:
+def _naming(where: str, name: str, what: str = "its files") -> Iterator[None]:
     """Turn every exception of a data set into a UserError that names the set and what it could not read."""
+    from ..data.reading import in_one_line
+
     try:
         yield
     except UserError as error:
@@ -167,16 +171,4 @@ def _naming(where: str, name: str, what: str) -> Iterator[None]:
     except KeyError as error:
         raise UserError(f"{where}: {name} needs the option {error}") from error
     except Exception as error:  # a data set may raise any exception over a bad file
-        raise UserError(f"{where}: {name} cannot read {what}: {_one_line(error)}") from error
-
-
-def _named(dataset: object) -> str:
-    """The files of the first sample, if the data set lists them in `paths` as BasicSR's do."""
-    first = next(iter(getattr(dataset, "paths", None) or [""]))
-    return f"({', '.join(map(str, first.values() if isinstance(first, dict) else [first]))})"
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, AttributeError) and "NoneType" in str(error):
-        return "OpenCV cannot decode it"  # cv2.imdecode returned None, and BasicSR did not check
-    return f"{type(error).__name__}: {' '.join(map(str, error.args))}".splitlines()[0]
+        raise UserError(f"{where}: {name} cannot read {what}: {in_one_line(error)}") from error
