@@ -213,9 +213,11 @@ def test_each_family_trains_resumes_and_tests(in_tmp, family):
 
 @pytest.mark.usefixtures("needs_basicsr")
 def test_an_image_that_a_worker_cannot_use_is_one_line(in_tmp):
-    """The first image passes the checks, a later one does not."""
+    """Its header passes the checks, its pixels are damaged."""
     write_images(in_tmp / "data")
-    (in_tmp / "data/HR/image2.png").write_bytes(b"no image")
+    content = bytearray((in_tmp / "data/HR/image2.png").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (in_tmp / "data/HR/image2.png").write_bytes(content)
     train = {"name": "tiny", **GROUND_TRUTH, **LOADER, "type": "BicubicSRDataset", "num_worker_per_gpu": 1}
     write_options(
         in_tmp / "tiny.yml",
@@ -224,4 +226,4 @@ def test_an_image_that_a_worker_cannot_use_is_one_line(in_tmp):
         train__scheduler__periods=[9],
     )
     last = run("train", "-opt", "tiny.yml", code=2).strip().splitlines()[-1]
-    assert last == "basicsr: error: datasets:train: data/HR/image2.png: OpenCV cannot decode it"
+    assert last == "basicsr: error: datasets:train: data/HR/image2.png: damaged: OpenCV cannot decode it"
