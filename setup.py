@@ -2,6 +2,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+FILES = "converse_basicsr.options.files"  # the option files, which the command copies for users without a checkout
+
 setup(
     name="converse_basicsr",
     version="0.1.0",
@@ -9,8 +11,9 @@ setup(
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=find_packages(include=["converse_basicsr", "converse_basicsr.*"]),
-    package_data={"converse_basicsr.benchmark.reporting": ["templates/*"]},
+    packages=[*find_packages(include=["converse_basicsr", "converse_basicsr.*"]), FILES],
+    package_dir={FILES: "options"},
+    package_data={"converse_basicsr.benchmark.reporting": ["templates/*"], FILES: ["*.yml", "*.json", "*/*"]},
     python_requires=">=3.10",
     install_requires=[
         "torch>=2.7",  # the oldest that the tests passed on
@@ -24,6 +27,7 @@ setup(
         "platformdirs",
         "psutil",
         "pydantic>=2.7",
+        "pydantic_core",
         "pyyaml",
         "scikit-image>=0.20",
         "scipy",

@@ -1,4 +1,9 @@
-"""Errors that the user can fix."""
+"""Errors that the user can fix, and the words that they share."""
+
+import difflib
+from collections.abc import Iterable
+
+_LONGEST = 80  # characters of a value in a message
 
 
 class UserError(ValueError):
@@ -11,3 +16,25 @@ def in_one_line(error: UserError) -> str:
     if not text.startswith("Caught UserError in "):
         return text
     return text.strip().splitlines()[-1].partition("UserError: ")[2]
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: as Python writes it, on one line, a long one shortened."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def plain(text: object) -> str:
+    """A file name or an argument as a message shows it: unchanged, unless it is long or cannot be printed."""
+    text = str(text)
+    return text if text.isprintable() and len(text) <= 4 * _LONGEST else shown(text)
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """'; did you mean A?' with the known name nearest to this one (or a few that are less near), or ''."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    if not close:
+        lowered = {candidate.lower(): candidate for candidate in known}
+        close = [lowered[match] for match in difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.4)]
+    return f"; did you mean {' or '.join(close)}?" if close else ""

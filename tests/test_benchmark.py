@@ -30,7 +30,6 @@ from converse_basicsr.benchmark.reporting import pages
 from converse_basicsr.benchmark.results import note_journal
 from converse_basicsr.benchmark.schedule import scale_recipe
 from converse_basicsr.benchmark.spec import check_benchmark, read_benchmark
-from converse_basicsr.checks import read_options
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
 from converse_basicsr.files.journal import Journal, read_entries
@@ -214,7 +213,7 @@ def test_a_forced_budget_takes_the_place_of_the_files(in_tmp, budget):
     path = str(write_benchmark(in_tmp, budget=budget))
     assert read_benchmark(path, ["budget:minutes=5"]).budget == {"minutes": 5}
     assert read_benchmark(path, ["seeds=[0]", "budget:iterations=7"]).budget == {"iterations": 7}
-    with pytest.raises(UserError, match=r"budget: must be .* got {'minuts': 5}"):
+    with pytest.raises(UserError, match="budget: no option 'minuts'; did you mean minutes"):
         read_benchmark(path, ["budget:minuts=5"])
 
 
@@ -300,24 +299,25 @@ SWIN_7 = {**SWIN, "img_size": 7, "window_size": 7}
             r"A: network_g:type: no arch named 'EDRS'.*; B: network_g: RCAN needs",
         ),
         (
-            {"models": {"A": {"type": "EDSR", "model_type": "SRModel"}}},
-            "A: model_type: SRModel must be RestorationModel or a subclass",
+            {"models": {"A": {**MODELS["EDSR"], "model_type": "SRMode"}}},
+            "A: model_type: no model named 'SRMode'; did you mean SRModel?",
         ),
         (
             {"models": {"A b": MODELS["EDSR"], "a-B": MODELS["EDSR"]}},
             "models:a-B: its files would have the same names as those of A b",
         ),
-        ({"models": {"debug": MODELS["EDSR"]}}, "models:debug: must be letters"),
+        ({"models": {"debug": MODELS["EDSR"]}}, "models:debug: must have letters or digits, without .debug."),
         ({"models": {"A": {}}}, "no models:A:type"),
-        ({"models": {}}, "models: must be a mapping of names to networks"),
+        ({"models": {}}, "models: must not be empty"),
         ({"seeds": [0, 0]}, "seeds: must all be different"),
         ({"seeds": 3}, "seeds: must be a list of integers"),
-        ({"budget": {"hours": 1}}, "budget: must be {iterations: N} or {minutes: M}"),
-        ({"budget": {"minutes": 0}}, "budget:minutes: must be a number above 0"),
-        ({"budget": {"iterations": 1.5}}, "budget:iterations: must be an integer"),
+        ({"budget": {}}, "budget: must be {iterations: N} or {minutes: M}"),
+        ({"budget": {"hours": 1}}, "budget: no option 'hours'"),
+        ({"budget": {"minutes": 0}}, "budget:minutes: must be a number above 0, got 0"),
+        ({"budget": {"iterations": 1.5}}, "budget:iterations: must be an integer of 1 or more, got 1.5"),
         ({"name": "a/b"}, "name: must be letters"),
-        ({"seed": [0]}, r"no option 'seed'; did you mean seeds\? \(name, task, "),
-        ({"entrants": MODELS}, r"no option 'entrants' \(name, task, seeds, budget, models, recipe\)"),
+        ({"seed": [0]}, "no option 'seed'; did you mean seeds"),
+        ({"entrants": MODELS}, "bench.yml: no option 'entrants'"),
     ],
 )
 def test_wrong_files_are_refused_before_anything_is_trained(in_tmp, changes, message):
@@ -329,11 +329,11 @@ def test_wrong_files_are_refused_before_anything_is_trained(in_tmp, changes, mes
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("recipe:train:optim_g:lr=0", "bench.yml: recipe: train:optim_g:lr: must be a number above 0"),
+        ("recipe:train:optim_g:lr=0", "bench.yml: recipe:train:optim_g:lr: must be a number above 0"),
         ("recipe:datasets:train:dataroot_gt=nowhere", "recipe: datasets:train:dataroot_gt: no such file or folder"),
-        ("recipe:manual_seed=1", "recipe:manual_seed: does not belong to the recipe"),
-        ("recipe:datasets:val_2:name=tiny_val", "must hold val sets with different names"),
-        ("recipe:train:total_iter=0", "recipe:train:total_iter: must be an integer >= 1"),
+        ("recipe:manual_seed=1", "recipe: no option 'manual_seed'"),
+        ("recipe:datasets:val_2:name=tiny_val", "recipe:datasets: must hold val sets with different names"),
+        ("recipe:train:total_iter=0", "recipe:train:total_iter: must be an integer of 1 or more, got 0"),
     ],
 )
 def test_a_wrong_recipe_is_said_once(in_tmp, entry, message):
@@ -525,12 +525,15 @@ models:
 recipe:
   scale: 4
   datasets:
-    train: {name: train}
+    train: {name: train, type: A, io_backend: {type: disk}, num_worker_per_gpu: 0, batch_size_per_gpu: 1}
     val: &val {name: one, type: BicubicSRDataset, dataroot_gt: here, io_backend: {type: disk}}
     val_2: {<<: *val, name: two}
-  train: {total_iter: 5, scheduler: {type: CosineAnnealingRestartLR}}
-  val: {val_freq: 1, metrics: {psnr: &psnr {type: calculate_psnr}, again: *psnr}}
-  logger: {print_freq: 1, save_checkpoint_freq: 1}
+  train:
+    total_iter: 5
+    optim_g: {type: Adam, lr: 1}
+    scheduler: {type: CosineAnnealingRestartLR, periods: [5]}
+  val: {val_freq: 1, save_img: false, metrics: {psnr: &psnr {type: calculate_psnr}, again: *psnr}}
+  logger: {print_freq: 1, save_checkpoint_freq: 1, use_tb_logger: false}
 """
 
 
@@ -547,13 +550,6 @@ def test_merge_keys_are_read_and_share_nothing(in_tmp):
     }
     assert benchmark.metrics == {"psnr": {"type": "calculate_psnr"}, "again": {"type": "calculate_psnr"}}
     assert "*" not in yaml.safe_dump(benchmark.options) and "x-feat" not in benchmark.options
-
-
-def test_other_option_files_may_not_use_merge_keys(in_tmp):
-    """BasicSR's own reader does not know them."""
-    Path("opt.yml").write_text("a: &a {b: 1}\nc: {<<: *a}\n")
-    with pytest.raises(UserError, match="line 2: YAML does not read the key <<"):
-        read_options("opt.yml")
 
 
 FILES = sorted((REPOSITORY / "options/benchmark").glob("*.yml"))

@@ -209,21 +209,3 @@ def test_each_family_trains_resumes_and_tests(in_tmp, family):
     )
     assert "test of tiny_val: psnr" in run("test", "-opt", "test.yml")
     assert len(list((in_tmp / "results/tiny_test/visualization/tiny_val").iterdir())) == 3
-
-
-@pytest.mark.usefixtures("needs_basicsr")
-def test_an_image_that_a_worker_cannot_use_is_one_line(in_tmp):
-    """Its header passes the checks, its pixels are damaged."""
-    write_images(in_tmp / "data")
-    content = bytearray((in_tmp / "data/HR/image2.png").read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    (in_tmp / "data/HR/image2.png").write_bytes(content)
-    train = {"name": "tiny", **GROUND_TRUTH, **LOADER, "type": "BicubicSRDataset", "num_worker_per_gpu": 1}
-    write_options(
-        in_tmp / "tiny.yml",
-        datasets={"train": {**train, "dataset_enlarge_ratio": 10}},
-        train__total_iter=9,
-        train__scheduler__periods=[9],
-    )
-    last = run("train", "-opt", "tiny.yml", code=2).strip().splitlines()[-1]
-    assert last == "basicsr: error: datasets:train: data/HR/image2.png: damaged: OpenCV cannot decode it"

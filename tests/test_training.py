@@ -206,15 +206,13 @@ def test_a_pool_of_pairs_is_part_of_the_state(monkeypatch):
     """RealESRNetModel mixes the pairs of earlier iterations; here a model with the same pool, since that needs CUDA."""
 
     @MODEL_REGISTRY.register()
-    class PoolModel(RealESRNetModel):
-        def __init__(self, opt):
-            SRModel.__init__(self, opt)
-            self.queue_size = 8
+    class PoolModel(SRModel):
+        queue_size = 8
 
         def feed_data(self, data):
-            SRModel.feed_data(self, data)
+            super().feed_data(data)
             if self.is_train:
-                self._dequeue_and_enqueue()
+                RealESRNetModel._dequeue_and_enqueue(self)
 
     try:
         monkeypatch.setattr(torch.Tensor, "cuda", lambda self: self)

@@ -6,13 +6,14 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data import file_rules as rules
+from ..data.ground_truth_dataset import GroundTruthDataset
+from ..data.reading import files_of, in_one_line
 from ..errors import UserError
 from ..files.header_scan import file_headers, lmdb_headers
 from ..files.image_header import ImageHeader
 from ..files.lmdb_environment import lmdb_environment
-from . import files as rules
-from .types import check_type
-from .values import require
+from ..options.constructors import check_type
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,7 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
     """
     from basicsr.utils.registry import DATASET_REGISTRY
 
-    from ..data.reading import files_of
-
     where = f"datasets:{key}"
-    require(section, where, "name", "type")
     dataset_class = check_type(f"{where}:type", section["type"], DATASET_REGISTRY, "dataset")
     options = deepcopy(section)
     options["phase"] = phase
@@ -56,10 +54,7 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
         options["scale"] = scale
     if scale is not None and section.get("gt_size", 0) % scale:
         raise UserError(f"{where}:gt_size: {section['gt_size']} is not a multiple of scale ({scale})")
-    io_backend = options.get("io_backend") or {}
-    if not isinstance(io_backend, dict):
-        raise UserError(f"{where}:io_backend: must be a mapping, for example io_backend: {{type: {io_backend}}}")
-    lmdb = io_backend.get("type") == "lmdb"
+    lmdb = (options.get("io_backend") or {}).get("type") == "lmdb"
     for name in [name for name in options if name.startswith(("dataroot", "meta_info"))]:
         if isinstance(options[name], str):
             options[name] = str(_check_path(f"{where}:{name}", options[name], lmdb and name.startswith("dataroot")))
@@ -106,8 +101,6 @@ def _check_folders(name: str, options: dict, lmdb: bool) -> list[str]:
 def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: list[str]) -> tuple[int, int] | None:
     """Read the headers, apply the rules, add notes, and return the size of the smallest ground-truth image."""
     from basicsr.data.paired_image_dataset import PairedImageDataset
-
-    from ..data.ground_truth_dataset import GroundTruthDataset
 
     files, headers = _listed_files(dataset, options), {}
     ours, pairs = isinstance(dataset, GroundTruthDataset), isinstance(dataset, PairedImageDataset)
@@ -162,8 +155,6 @@ def _listed_files(dataset: object, options: dict) -> dict[str, list[str]]:
 @contextmanager
 def _naming(where: str, name: str, what: str = "its files") -> Iterator[None]:
     """Turn every exception of a data set into a UserError that names the set and what it could not read."""
-    from ..data.reading import in_one_line
-
     try:
         yield
     except UserError as error:

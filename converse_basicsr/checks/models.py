@@ -1,6 +1,20 @@
 """Checks that depend on the kind of model."""
 
-from ..errors import UserError
+import inspect
+
+import torch
+
+from ..errors import UserError, plain
+from ..inference import TILE_OVERLAP
+from ..options.constructors import check_type
+from ..options.sections import HighOrderDegradation, RealESRGAN, Validation
+from ..options.training import Train
+from .keys import keys_read
+
+_OF_EVERY_MODEL = (  # keys that the training loop reads, or that BasicSR's models share
+    "total_iter", "warmup_iter", "optim_g", "scheduler",
+    "val_freq", "save_img", "suffix", "pbar", "metrics",
+)  # fmt: skip
 
 
 def is_restoration_model(model_type: str) -> bool:
@@ -27,3 +41,69 @@ def window_size(model_type: str, network: dict) -> int:
     if type(window) is not int or window < 1:
         raise UserError(f"network_g:window_size: must be an integer of 1 or more, got {window!r}")
     return window
+
+
+def check_model(opt: dict, is_train: bool) -> None:
+    """Check the model type, and that the option file has what this model reads and nothing that it ignores.
+
+    Raises:
+        UserError: names the key.
+    """
+    from basicsr.utils.registry import MODEL_REGISTRY
+
+    model = check_type("model_type", opt["model_type"], MODEL_REGISTRY, "model")
+    keys = keys_read(model)
+    places = {  # options that only some models read, by their place
+        "": (opt, {"network_d", "degradation", *RealESRGAN.model_fields}),
+        "train": (opt.get("train") or {}, Train.model_fields.keys() - {*_OF_EVERY_MODEL}),
+        "val": (opt.get("val") or {}, Validation.model_fields.keys() - {*_OF_EVERY_MODEL}),
+    }
+    for place, (section, optional) in places.items():
+        for key in section:
+            if key in optional and key not in keys.all and section[key] is not None:
+                raise UserError(f"{_join(place, key)}: {plain(opt['model_type'])} ignores this option{_readers(key)}")
+        for key in sorted(optional & keys.needed - _not_needed(opt)):
+            if is_train and place != "val" and section.get(key) is None:
+                raise UserError(f"{_join(place, key)}: {plain(opt['model_type'])} needs this option")
+    if is_train:
+        _check_losses_given(opt, keys.all)
+    _check_device(opt, model)
+    _check_tiles(opt.get("val") or {})
+
+
+def _not_needed(opt: dict) -> set[str]:
+    """Keys that the source reads as section["key"], but only under a condition that these options do not meet."""
+    return set() if opt.get("high_order_degradation", True) else {*HighOrderDegradation.model_fields}
+
+
+def _readers(key: str) -> str:
+    from basicsr.utils.registry import MODEL_REGISTRY
+
+    readers = [name.removesuffix("_basicsr") for name, model in MODEL_REGISTRY if key in keys_read(model).all]
+    return f"; {' and '.join(readers)} {'read' if len(readers) > 1 else 'reads'} it" if 1 <= len(readers) <= 2 else ""
+
+
+def _check_losses_given(opt: dict, keys: set[str]) -> None:
+    train = opt["train"]
+    if is_image_model(opt["model_type"]) and not (train.get("pixel_opt") or train.get("perceptual_opt")):
+        raise UserError("train: needs a loss: pixel_opt or perceptual_opt")
+    if "network_d" in keys and not train.get("gan_opt"):
+        raise UserError(f"train:gan_opt: {plain(opt['model_type'])} needs this option")
+
+
+def _check_device(opt: dict, model: type) -> None:
+    found = torch.cuda.device_count()
+    if opt["num_gpu"] != "auto" and opt["num_gpu"] > found:
+        raise UserError(f"num_gpu: got {opt['num_gpu']}, but this machine has {found} CUDA devices; write auto")
+    if not found and ".cuda()" in inspect.getsource(model):
+        raise UserError(f"model_type: {plain(opt['model_type'])} needs a CUDA device, and this machine has none")
+
+
+def _check_tiles(val: dict) -> None:
+    tile, overlap = val.get("tile") or 0, val.get("tile_overlap", TILE_OVERLAP)
+    if (tile or val.get("tile_overlap") is not None) and (overlap or 0) >= tile:
+        raise UserError(f"val:tile_overlap: must be less than val:tile, got {overlap}")
+
+
+def _join(place: str, key: str) -> str:
+    return f"{place}:{key}" if place else key

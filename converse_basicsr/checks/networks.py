@@ -3,13 +3,14 @@
 import inspect
 from pathlib import Path
 
+import psutil
 import torch
 from torch import nn
 
 from ..errors import UserError
 from ..files.checkpoint import load_file, select_state_dict
 from ..inference.calling import call_network
-from .types import check_options, check_type
+from ..options.constructors import check_options, check_type
 
 _SHOWN = 3
 _CORNER = 48
@@ -26,8 +27,10 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
     arch = check_type(f"{key}:type", section.get("type"), ARCH_REGISTRY, "arch")
     if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(arch).parameters.values()):
         check_options(key, section, arch)
+    options = {name: value for name, value in section.items() if name != "type"}
+    _check_size(key, arch, options)
     try:
-        network = arch(**{name: value for name, value in section.items() if name != "type"})
+        network = arch(**options)
     except Exception as error:  # a constructor may raise any exception over a bad value
         raise UserError(f"{key}: {arch.__name__}: {error}") from error
     path = paths.get(f"pretrain_{key}")
@@ -43,6 +46,19 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
     elif must_load and key == "network_g" and any(True for _ in network.parameters()):
         raise UserError("path:pretrain_network_g is empty: a test needs weights")
     return network
+
+
+def _check_size(key: str, arch: type, options: dict) -> None:
+    """Refuse a network whose parameters alone exceed the memory, before it takes the memory."""
+    try:
+        with torch.device("meta"):
+            sizes = [parameter.numel() for parameter in arch(**options).parameters()]
+    except Exception:  # a constructor that needs real numbers, or a wrong value, which building the network names
+        return
+    needed, total = 4 * sum(sizes), psutil.virtual_memory().total
+    if needed > total:
+        raise UserError(f"{key}: {arch.__name__} has {sum(sizes):,} parameters ({needed >> 30} GiB); this machine has "
+                        f"{total >> 30} GiB of memory")  # fmt: skip
 
 
 @torch.no_grad()

@@ -1,90 +1,101 @@
 """All checks of a run, in the order in which a user would fix the errors."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
 import torch
 
-from ..errors import UserError
-from ..inference import TILE_OVERLAP
+from ..errors import UserError, did_you_mean, plain
 from ..inference.calling import takes_kernel
-from .datasets import check_dataset
-from .models import is_image_model, is_restoration_model, window_size
+from ..options.constructors import check_type
+from ..options.schema import check_schema
+from ..options.sections import Loaded, TrainSet
+from .datasets import CheckedDataset, check_dataset
+from .keys import keys_read
+from .losses import check_losses, check_measurable, check_metrics
+from .models import check_model, is_image_model, window_size
 from .networks import check_fit, check_network
-from .training import check_training
-from .types import check_options, check_type
-from .values import check_values, find, require
-
-_OURS = (  # only RestorationModel reads these
-    "degradation", "train:separate_draws", "val:tile", "val:tile_overlap", "val:x8", "logger:journal",
-)  # fmt: skip
 
 
-def check_run(opt: dict, is_train: bool, world_size: int = 1) -> None:
-    """Check the options of a run; this builds every network and reads one sample of every data set.
+def check_run(opt: dict, is_train: bool) -> None:
+    """Check the options of a run; this builds every network and reads the data sets.
 
     Args:
         opt: options, as read from the file.
         is_train: True for training, False for a test.
-        world_size: number of processes of a distributed run.
 
     Raises:
         UserError: the first mistake found.
     """
+    check_schema(opt, is_train)
     try:
-        _check(opt, is_train, world_size)
+        _check_built(opt, is_train)
     except UserError:
         raise
     except Exception as error:  # malformed options that no check covers
-        message = f"invalid options: {type(error).__name__}: {error} (--traceback shows where)"
+        message = f"invalid options: {type(error).__name__}: {plain(error)} (--traceback shows where)"
         raise UserError(message) from error
 
 
-def _check(opt: dict, is_train: bool, world_size: int) -> None:
-    require(opt, "", "name", "model_type", "num_gpu", "datasets", "network_g", "path")
-    require(opt, "", *(("train", "logger") if is_train else ("val",)))
-    for key in [key for key in opt if key in ("datasets", "path") or key.startswith("network_")]:
-        require(opt[key], key)
-    check_values(opt)
-    _check_num_gpu(opt["num_gpu"])
-    _check_model(opt)
+def _check_built(opt: dict, is_train: bool) -> None:
+    """The checks that build or read something; the schema holds."""
+    metrics = (opt.get("val") or {}).get("metrics") or {}
+    check_model(opt, is_train)
     if is_train:
-        check_training(opt["train"], opt["model_type"])
-        require(opt["logger"], "logger", "print_freq", "save_checkpoint_freq", "use_tb_logger")
-    if opt.get("val") is not None:
-        _check_val(opt["val"], is_train)
-    samples = _check_datasets(opt, is_train)
-    window = window_size(opt["model_type"], opt.get("network_g") or {})
-    for key in [key for key in opt if key.startswith("network_")]:
+        check_losses(opt["train"])
+        _check_wandb(opt["logger"])
+    check_metrics(metrics)
+    window = window_size(opt["model_type"], opt["network_g"])
+    checked = _check_datasets(opt)
+    for key in [key for key in ("network_g", "network_d") if opt.get(key) is not None]:
         network = check_network(key, opt[key], opt["path"], must_load=not is_train)
-        if key == "network_g" and is_image_model(opt["model_type"]):
-            for where, sample in samples.items():
-                check_fit(key, network, where, _degraded(where, sample, opt), opt.get("scale") or 1, window)
-        if key == "network_g":
-            _check_x8(opt, network)
+        if key == "network_d":
+            continue
+        _check_x8(opt, network)
+        for where, dataset in checked.items():
+            sample = _degraded(where, dataset.sample, opt)
+            if is_image_model(opt["model_type"]):
+                check_fit(key, network, where, sample, opt.get("scale") or 1, window)
+            if where != "datasets:train":
+                check_measurable(metrics, where, sample, dataset.smallest)
     resume = opt["path"].get("resume_state")
     if resume is not None and not Path(resume).is_file():
-        raise UserError(f"path:resume_state: no such file: {resume}")
+        raise UserError(f"path:resume_state: no such file: {plain(resume)}")
 
 
-def _check_num_gpu(num_gpu: object) -> None:
-    found = torch.cuda.device_count()
-    if num_gpu != "auto" and not (isinstance(num_gpu, int) and 0 <= num_gpu <= found):
-        raise UserError(f"num_gpu: got {num_gpu!r}, but this machine has {found} CUDA devices; write auto")
+def _check_datasets(opt: dict) -> dict[str, CheckedDataset]:
+    """Check every data set; return what is known of each by its place in the file."""
+    from basicsr.utils.registry import DATASET_REGISTRY
+
+    checked = {}
+    for key, section in opt["datasets"].items():
+        if section is None:  # train: ~
+            continue
+        where = f"datasets:{key}"
+        _check_keys(where, section, check_type(f"{where}:type", section["type"], DATASET_REGISTRY, "dataset"))
+        checked[where] = check_dataset(key, section, key.split("_")[0], opt.get("scale"))
+        for note in checked[where].notes:
+            print(f"basicsr: note: {where}: {note}", file=sys.stderr)
+    return checked
 
 
-def _check_model(opt: dict) -> None:
-    from basicsr.utils.registry import MODEL_REGISTRY
+def _check_keys(where: str, section: dict, dataset: type) -> None:
+    """Refuse a key that neither the data set nor its loader reads; our own data sets check their keys themselves."""
+    if dataset.__module__.startswith("converse_basicsr."):
+        return
+    own = keys_read(dataset, ("opt", "self.opt")).all
+    known = own | TrainSet.model_fields.keys()
+    for key in section:
+        if key not in known:
+            raise UserError(f"{where}: {dataset.__name__} has no option {plain(key)!r}{did_you_mean(key, known)}")
+        if key in Loaded.model_fields and key.startswith(("dataroot", "meta_info", "filename")) and key not in own:
+            raise UserError(f"{where}: {dataset.__name__} ignores the option {key!r}{did_you_mean(key, own)}")
 
-    model_type = opt["model_type"]
-    check_type("model_type", model_type, MODEL_REGISTRY, "model")
-    val = opt.get("val") or {}
-    for place in _OURS:
-        if find(opt, place) and not is_restoration_model(model_type):
-            raise UserError(f"{place}: {model_type} ignores this option; write model_type: RestorationModel")
-    overlap = val.get("tile_overlap", TILE_OVERLAP)
-    if ("tile_overlap" in val or val.get("tile")) and overlap >= (val.get("tile") or 0):
-        raise UserError(f"val:tile_overlap: must be less than val:tile, got {overlap}")
+
+def _check_wandb(logger: dict) -> None:
+    if (logger.get("wandb") or {}).get("project") and importlib.util.find_spec("wandb") is None:
+        raise UserError("logger:wandb: the package wandb is not installed; pip install wandb, or write wandb: ~")
 
 
 def _check_x8(opt: dict, network: torch.nn.Module) -> None:
@@ -96,7 +107,8 @@ def _degraded(where: str, sample: dict, opt: dict) -> dict:
     """The sample, degraded if it holds only ground truth."""
     from ..degradations import build_degradation
 
-    degradation = build_degradation(opt["degradation"], opt.get("scale")) if "degradation" in opt else None
+    section = opt.get("degradation")
+    degradation = build_degradation(section, opt.get("scale")) if section else None
     if "lq" in sample or "gt" not in sample:
         if degradation and where == "datasets:train":
             raise UserError(
@@ -112,37 +124,3 @@ def _degraded(where: str, sample: dict, opt: dict) -> dict:
         raise UserError(f"{where}: provides only ground truth; add a section degradation that makes the input")
     made = degradation.degrade_batch(sample["gt"][None], [0])
     return {**sample, **{name: value[0] for name, value in made.items()}}
-
-
-def _check_val(val: dict, is_train: bool) -> None:
-    from basicsr.utils.registry import METRIC_REGISTRY
-
-    require(val, "val", *(("val_freq", "save_img") if is_train else ("save_img",)))
-    if not is_train and val["save_img"]:
-        require(val, "val", "suffix")
-    metrics = val.get("metrics") or {}
-    require(metrics, "val:metrics")
-    for name, section in metrics.items():
-        require(section, f"val:metrics:{name}", "type")
-        metric = check_type(f"val:metrics:{name}:type", section["type"], METRIC_REGISTRY, "metric")
-        check_options(f"val:metrics:{name}", section, metric, given=("img", "img2"), also=("better",))
-
-
-def _check_datasets(opt: dict, is_train: bool) -> dict[str, dict]:
-    """Check every data set; return the first sample of each by its place in the file."""
-    samples = {}
-    for key, section in opt["datasets"].items():
-        phase = key.split("_")[0]
-        if key == "train":
-            require(section, "datasets:train", "batch_size_per_gpu", "num_worker_per_gpu")
-        if is_train and key != "train" and phase != "val":
-            raise UserError(f"datasets:{key}: must be train, or start with val")
-        if not is_train and phase not in ("test", "val"):
-            raise UserError(f"datasets:{key}: must start with test or val")
-        checked = check_dataset(key, section, phase, opt.get("scale"))
-        samples[f"datasets:{key}"] = checked.sample
-        for note in checked.notes:
-            print(f"basicsr: note: datasets:{key}: {note}", file=sys.stderr)
-    if is_train and "train" not in opt["datasets"]:
-        raise UserError("datasets: training needs a section train")
-    return samples

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .allocator import keep_large_buffers
 
-SMOKE = "options/benchmark/smoke.yml"
+SMOKE = "benchmark/smoke"  # of the shipped option files
 INTERRUPTED = "; finished runs are saved, the same command continues from the last saved state"
 
 
@@ -17,7 +17,9 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         description="Train several networks with one recipe and compare quality and cost. A second call continues.",
     )
     parser.add_argument("-opt", "--opt", metavar="FILE", help="option file (YAML), as in options/benchmark")
-    parser.add_argument("--smoke", action="store_true", help=f"-opt {SMOKE}: minutes on a CPU, on the demo photographs")
+    parser.add_argument(
+        "--smoke", action="store_true", help="the shipped smoke.yml: minutes on a CPU, on the demo photographs"
+    )
     parser.add_argument("--out", default="results/benchmark", metavar="DIR", help="results (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="start again; rename results of the same name")
     parser.add_argument(
@@ -34,8 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..benchmark.runner import run_benchmark
     from ..benchmark.spec import read_benchmark
+    from ..options.shipped import path_of
 
-    benchmark = read_benchmark(args.opt or SMOKE, args.force_yml)
+    benchmark = read_benchmark(args.opt or str(path_of(SMOKE)), args.force_yml)
     results, files = run_benchmark(benchmark, Path(args.out), _command(args), args.force)
     for file in (results.path, *files):
         print(f"wrote {file}")
@@ -47,4 +50,4 @@ def run(args: argparse.Namespace) -> int:
 
 def _command(args: argparse.Namespace) -> str:
     forced = f" --force_yml {' '.join(args.force_yml)}" if args.force_yml else ""
-    return f"basicsr benchmark -opt {args.opt or SMOKE}{forced}"
+    return f"basicsr benchmark {f'-opt {args.opt}' if args.opt else '--smoke'}{forced}"

@@ -4,7 +4,7 @@ import argparse
 
 from .allocator import keep_large_buffers
 
-EPILOG = "Paths in an option file are relative to the current directory."
+EPILOG = "Paths in an option file are relative to the current directory, not to the option file."
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
@@ -36,13 +36,15 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
-    from ..checks import read_options
+    from ..options.reading import read_options
+    from ..options.schema import check_schema
     from ..preparation.demo import build_demo_if_asked_for
     from ..training.processes import started
     from ..training.run import Start, train
     from ..training.testing import test
 
     given = read_options(args.opt, args.force_yml)
+    check_schema(given, args.is_train)
     dist_params = given.get("dist_params") or {}
     with started(args.launcher, dist_params.get("backend", "nccl"), dist_params.get("port")) as processes:
         if processes.is_first:

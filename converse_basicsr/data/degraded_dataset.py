@@ -6,8 +6,8 @@ import torch
 
 from basicsr.utils.registry import DATASET_REGISTRY
 
-from ..checks.types import check_options
 from ..degradations import BicubicReduction, Blur, Degradation, GaussianNoise
+from ..options.constructors import check_options
 from .ground_truth_dataset import LOADER_KEYS, GroundTruthDataset, to_tensor
 
 

@@ -12,14 +12,14 @@ from basicsr.data.data_util import paths_from_lmdb
 from basicsr.utils import FileClient
 from basicsr.utils.registry import DATASET_REGISTRY
 
-from ..checks.files import refuse_same_names
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 from ..files.image_folder import images_in, listed
 from .decoding import COLORS, decode_pixels, to_unit_range
+from .file_rules import refuse_same_names
 
 LOADER_KEYS = (
     "name", "type", "phase", "scale", "num_worker_per_gpu", "batch_size_per_gpu", "dataset_enlarge_ratio",
-    "use_shuffle", "prefetch_mode", "num_prefetch_queue", "pin_memory", "persistent_workers",
+    "use_shuffle", "prefetch_mode", "num_prefetch_queue", "pin_memory", "persistent_workers", "skip_unreadable",
 )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ class GroundTruthDataset(Dataset):
     def check_keys(self) -> None:
         for key in self.opt:
             if key not in (*self.KEYS, *LOADER_KEYS):
-                raise UserError(f"no option {key!r} ({', '.join(self.KEYS)})")
+                raise UserError(f"no option {key!r}{did_you_mean(key, self.KEYS)} ({', '.join(self.KEYS)})")
 
     @property
     def least_side(self) -> int:

@@ -2,9 +2,9 @@
 
 from inspect import signature
 
-from ..checks.types import check_options
 from ..compat import load_basicsr
 from ..errors import UserError
+from ..options.constructors import check_options
 
 load_basicsr()
 

@@ -1,10 +1,9 @@
 """Checks of registered names and of constructor options."""
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean, plain, shown
 
 
 def check_type(where: str, name: object, registry: Iterable, kind: str) -> Callable:
@@ -17,7 +16,7 @@ def check_type(where: str, name: object, registry: Iterable, kind: str) -> Calla
     for candidate in (str(name), f"{name}_basicsr"):
         if candidate in known:
             return known[candidate]
-    raise UserError(f"{where}: no {kind} named {name!r}{_nearest(name, known)}")
+    raise UserError(f"{where}: no {kind} named {shown(name)}{did_you_mean(name, known)}")
 
 
 def check_options(
@@ -44,15 +43,9 @@ def check_options(
     for key in section:
         if key != "type" and key not in valid:
             listed = ", ".join(valid) or "none"
-            raise UserError(f"{where}: {constructor.__name__} has no option {key!r}{_nearest(key, valid)} ({listed})")
+            raise UserError(
+                f"{where}: {constructor.__name__} has no option {plain(key)!r}{did_you_mean(key, valid)} ({listed})"
+            )
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in section:
             raise UserError(f"{where}: {constructor.__name__} needs the option {name!r}")
-
-
-def _nearest(name: object, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(name), known, n=3)
-    if not close:
-        lowered = {candidate.lower(): candidate for candidate in known}
-        close = [lowered[match] for match in difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.4)]
-    return f"; did you mean {' or '.join(close)}?" if close else ""

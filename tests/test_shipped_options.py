@@ -1,7 +1,8 @@
-"""The option files that are shipped: they parse, pass the checks, and train the baselines in the same way."""
+"""The option files that are shipped: valid, alike where they are compared, and copied by ``basicsr options``."""
 
 import inspect
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ import converse_basicsr.data
 import converse_basicsr.metrics
 import converse_basicsr.models  # noqa: F401 (register)
 from converse_basicsr import Converse2D
-from converse_basicsr.checks import check_run, read_options
-from converse_basicsr.checks.types import check_type
+from converse_basicsr.checks import check_run
+from converse_basicsr.cli import main
+from converse_basicsr.options.constructors import check_type
+from converse_basicsr.options.reading import read_options
+from converse_basicsr.options.schema import check_schema
 from converse_basicsr.preparation import demo
 
 from basicsr.archs import build_network
@@ -36,6 +40,7 @@ def name_of(path) -> str:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_parses_and_builds(path):
     opt = read_options(str(path))
+    check_schema(opt, is_train="train" in opt)
     assert opt["name"] == name_of(path)
     check_type("model_type", opt["model_type"], MODEL_REGISTRY, "model")
     assert sum(parameter.numel() for parameter in build_network(opt["network_g"]).parameters()) > 0
@@ -118,3 +123,71 @@ def test_every_option_of_the_network_is_a_constructor_name():
         section = read_options(str(path))["network_g"]
         accepted = inspect.signature(type(build_network(section))).parameters
         assert set(section) - {"type"} <= set(accepted)
+
+
+# --- for editors, and for users without a checkout -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "options").rglob("*.yml")), ids=lambda path: path.stem)
+def test_the_first_line_names_the_schema(path):
+    (schema,) = re.findall(r"^# yaml-language-server: \$schema=(.+)$", path.read_text().splitlines()[0])
+    kind = "benchmark_file" if path.parent.name == "benchmark" else "option_file"
+    assert (path.parent / schema).is_file() and schema.endswith(f"{kind}.schema.json")
+
+
+def options_command(*arguments: str) -> int:
+    return main(["options", *arguments])
+
+
+def test_every_file_is_listed_with_its_subject(capsys):
+    assert options_command("list") == 0
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert len(rows) == len(list((REPOSITORY / "options").rglob("*.yml")))
+    assert rows["converse_srresnet"] == "Super-resolution x4 on the demo photographs"
+    assert {"paper/converse_dncnn", "benchmark/smoke"} <= rows.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("converse_dncnn", ["converse_dncnn.yml", "option_file.schema.json"]),
+        ("paper/conversenet.yml", ["option_file.schema.json", "paper/conversenet.yml"]),
+        (
+            "benchmark/small_upsamplers",  # its recipe is another file's
+            [f"benchmark/{file}" for file in ("benchmark_file.schema.json", "small_sr_x4.yml", "small_upsamplers.yml")],
+        ),
+    ],
+)
+def test_a_file_is_copied_with_what_it_refers_to(in_tmp, capsys, name, files):
+    assert options_command("copy", name, "--to", "mine") == 0
+    assert sorted(path.relative_to("mine").as_posix() for path in Path("mine").rglob("*.*")) == files
+    assert sorted(capsys.readouterr().out.splitlines()) == [f"wrote mine/{file}" for file in files]
+
+
+def test_all_files_are_copied(in_tmp):
+    assert options_command("copy", "all") == 0
+    copied, shipped = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (in_tmp / "options", REPOSITORY / "options")
+    )
+    assert copied == shipped
+
+
+def test_nothing_is_overwritten_without_force(in_tmp, capsys):
+    assert options_command("copy", "dncnn") == 0
+    Path("options/dncnn.yml").write_text("mine")
+    assert options_command("copy", "dncnn") == 2
+    assert "options/dncnn.yml already exists; --force replaces it" in capsys.readouterr().err
+    assert options_command("copy", "all") == 2
+    assert Path("options/dncnn.yml").read_text() == "mine" and not Path("options/srresnet.yml").exists()
+    assert options_command("copy", "srresnet") == 0  # the schema is there already, and is the same
+    assert options_command("copy", "dncnn", "--force") == 0
+    assert Path("options/dncnn.yml").read_bytes() == (REPOSITORY / "options/dncnn.yml").read_bytes()
+
+
+def test_a_name_that_does_not_exist_and_a_folder_that_cannot_be_written(in_tmp, capsys):
+    assert options_command("copy", "dncn") == 2
+    assert "no option file named dncn; did you mean dncnn? (see basicsr options list)" in capsys.readouterr().err
+    Path("file").touch()
+    assert options_command("copy", "dncnn", "--to", "file/x") == 2
+    assert "cannot write file/x/dncnn.yml: Not a directory" in capsys.readouterr().err

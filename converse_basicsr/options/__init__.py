@@ -1,0 +1,1 @@
+"""Option files: reading them, the schema that they follow, and the files that are shipped."""

@@ -1,0 +1,198 @@
+"""The schema of an option file for ``basicsr train`` and ``basicsr test``.
+
+``python -m converse_basicsr.options.schema > options/option_file.schema.json`` writes it for editors.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import ErrorDetails
+
+from ..errors import UserError, did_you_mean, plain, shown
+from .kinds import CONTROL, Count, Gpus, Name, Seed, Switch, Text
+from .sections import DataSets, Degradation, Distributed, Logger, Network, Paths, RealESRGAN, Section, Validation
+from .training import Train
+
+File = TypeVar("File", bound=Section)
+_LARGEST = 2**63  # of an integer
+_LARGEST_SIZE = 65536  # of a network: blocks, channels, ...; more would not fit in memory
+_LONGEST = 500  # characters of a string
+
+
+class OptionFile(RealESRGAN):
+    """An option file of BasicSR, with the additions of converse_basicsr."""
+
+    name: Name = Field(description="Name of the run, and of its folder.")
+    model_type: Text = Field(description="Kind of training, for example SRModel or RestorationModel.")
+    scale: Count | None = Field(None, description="Upscaling factor.")
+    num_gpu: Gpus = Field(description="Number of GPUs; auto: all, or the CPU if there are none.")
+    manual_seed: Seed | None = Field(None, description="Seed of all random numbers.")
+    find_unused_parameters: Switch = Field(False, description="For distributed training of networks with unused parts.")
+    datasets: DataSets = Field(description="Data sets and their loading.")
+    degradation: Degradation | None = None
+    network_g: Network = Field(description="The network that restores images.")
+    network_d: Network | None = Field(None, description="The discriminator of a GAN.")
+    path: Paths
+    train: Train | None = None
+    val: Validation | None = None
+    logger: Logger | None = None
+    dist_params: Distributed | None = None
+
+
+class TrainFile(OptionFile):
+    """An option file for training."""
+
+    train: Train
+    logger: Logger
+
+
+class TestFile(OptionFile):
+    """An option file for a test."""
+
+    val: Validation
+
+
+def check_schema(opt: dict, is_train: bool) -> None:
+    """Check the keys and values of an option file, and how they fit together. Nothing is built or read.
+
+    Args:
+        opt: options, as read from the file.
+        is_train: True for training, False for a test.
+
+    Raises:
+        UserError: the first mistake found; names the place, the value and what is allowed.
+    """
+    file = validated(TrainFile if is_train else TestFile, opt)
+    for mistake in _mistakes(file, is_train):
+        raise UserError(mistake)
+
+
+def validated(file: type[File], opt: dict) -> File:
+    """The options as an object of this class, whose values are all within bounds.
+
+    Raises:
+        UserError: the first mistake found.
+    """
+    try:
+        made = file.model_validate(opt)
+    except ValidationError as error:
+        raise UserError(_in_words(error.errors(include_url=False)[0], opt)) from error
+    for mistake in _extremes(opt, ()):
+        raise UserError(mistake)
+    return made
+
+
+def json_schema(file: type[Section] = OptionFile) -> str:
+    """The schema of a kind of file, for editors."""
+    schema = file.model_json_schema(schema_generator=_WithoutTitles)
+    schema["patternProperties"] = {"^x-": {}}  # anchors
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def _in_words(error: ErrorDetails, opt: object) -> str:
+    """One line for an error of pydantic: the place in the file, what is wrong, and the value."""
+    place, kind, message = _place(error, opt), error["type"], error["msg"]
+    if kind == "missing":
+        return f"the option file has no {place}"
+    key = error.get("ctx", {}).get("key", "") if kind == "wrong" else ""
+    where = ":".join(part for part in (place, key) if part)
+    where = f"{where}: " if where else ""
+    if kind == "wrong":
+        return f"{where}{message}"
+    if kind in ("dict_type", "model_type"):
+        message = "must be a mapping (key: value)"
+    if kind == "too_short":
+        message = "must not be empty"
+    if kind == "list_type":
+        message = "must be a list"
+    return f"{where}{message}, got {shown(error['input'])}"
+
+
+def _place(error: ErrorDetails, opt: object) -> str:
+    """The keys that lead to the error; pydantic also names the members of a union."""
+    keys, section = [], opt
+    for step in error["loc"]:
+        known = isinstance(section, dict) and step in section
+        item = isinstance(section, list) and isinstance(step, int)
+        if known or item:
+            section = section[step]
+            keys.append(plain(step))
+    if error["type"] == "missing":
+        keys.append(str(error["loc"][-1]))
+    return ":".join(keys)
+
+
+def _extremes(value: object, keys: tuple[str, ...]) -> Iterator[str]:
+    """A message for every value that no option has, whatever class reads it."""
+    where = f"{':'.join(keys)}: must"
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _extremes(item, (*keys, plain(key)))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _extremes(item, keys)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{where} be a finite number, got {value}"
+    elif isinstance(value, int) and abs(value) >= _LARGEST:
+        yield f"{where} have at most 64 bits, got {shown(value)}"
+    elif isinstance(value, int) and keys[0].startswith("network_") and value > _LARGEST_SIZE:
+        yield f"{where} be at most {_LARGEST_SIZE}, got {value}"
+    elif isinstance(value, str) and len(value) > _LONGEST:
+        yield f"{where} have at most {_LONGEST} characters, got {shown(value)}"
+    elif isinstance(value, str) and CONTROL.search(value):
+        yield f"{where} have no control characters, got {shown(value)}"
+
+
+def _mistakes(file: OptionFile, is_train: bool) -> Iterator[str]:
+    """A message for every key that does not fit another section."""
+    others = file.datasets.model_extra
+    for key in others:
+        phase = key.split("_")[0]
+        if is_train and phase != "val":
+            yield f"datasets:{plain(key)}: must be train, or start with val{did_you_mean(key, ('train', 'val'))}"
+        if not is_train and phase not in ("test", "val"):
+            yield f"datasets:{plain(key)}: must start with test or val"
+    if is_train and file.datasets.train is None:
+        yield "datasets: training needs a section train"
+    if not is_train and file.datasets.train is not None:
+        yield "datasets:train: must start with test or val"
+    if not is_train and not others:
+        yield "datasets: a test needs a section test"
+    names = [section.name for section in others.values()]
+    for name in names:
+        if names.count(name) > 1:
+            yield f"datasets: {names.count(name)} sections have the name {name}; their results need different names"
+    yield from _mistakes_of_paths(file)
+    metrics = (file.val.metrics if file.val else None) or {}
+    if is_train and file.val and file.val.val_freq is None:
+        yield "the option file has no val:val_freq"
+    if not is_train and file.val.save_img and "suffix" not in file.val.model_fields_set:
+        yield "the option file has no val:suffix (appended to the names of saved images; ~: the name of the test)"
+    best = file.logger.keep_best if file.logger else None
+    if best is not None and best not in metrics:
+        yield f"logger:keep_best: must name a metric of val: metrics ({', '.join(metrics) or 'none'}), got {best!r}"
+
+
+def _mistakes_of_paths(file: OptionFile) -> Iterator[str]:
+    if file.network_d is not None:
+        return
+    for key in ("pretrain_network_d", "param_key_d", "strict_load_d"):
+        if key in file.path.model_fields_set and getattr(file.path, key) is not None:
+            yield f"path:{key}: the option file has no network_d"
+    if "network_d" in (file.path.ignore_resume_networks or ()):
+        yield "path:ignore_resume_networks: the option file has no network_d"
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    """Titles would only repeat the keys."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+
+if __name__ == "__main__":
+    print(json_schema(), end="")
