@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch.nn.utils import get_total_norm
 
 
 @torch.no_grad()
@@ -17,6 +18,6 @@ def not_finite(losses: dict[str, float], optimizers: list[torch.optim.Optimizer]
     parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     gradients = [p.grad for p in parameters if p.grad is not None]
     for words, tensors in (("a gradient", gradients), ("a parameter", parameters)):
-        if tensors and not torch.stack(torch._foreach_norm(tensors, math.inf)).isfinite().all():
+        if tensors and not get_total_norm(tensors, math.inf).isfinite():
             return f"{words} is not finite"
     return None
