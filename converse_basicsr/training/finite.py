@@ -10,7 +10,7 @@ from torch.nn.utils import get_total_norm
 def not_finite(losses: dict[str, float], optimizers: list[torch.optim.Optimizer]) -> str | None:
     """What is not finite after an iteration, or None: a loss by name, a gradient, or a parameter.
 
-    One synchronisation with the device.
+    It waits for the device at most twice.
     """
     for name, loss in losses.items():
         if not math.isfinite(loss):
