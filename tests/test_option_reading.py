@@ -226,5 +226,5 @@ def test_whole_numbers_with_an_exponent_are_integers(in_tmp, text, value):
     """As in BasicSR's own files: val_freq: !!float 5e3."""
     (in_tmp / "some.yml").write_text(f"a: !!float {text}\n")
     (in_tmp / "other.yml").write_text("a: 1\n")
-    for options in (read_options("some.yml"), read_options("other.yml", [f"a={text}"])):
-        assert options == {"a": value} and type(options["a"]) is type(value)
+    for found in (read_options("some.yml"), read_options("other.yml", [f"a={text}"])):
+        assert found == {"a": value} and type(found["a"]) is type(value)
