@@ -111,7 +111,7 @@ def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: 
         rules.refuse_unusable(files[role], headers[role])
         notes += rules.content_notes(headers[role], keeps_16_bits=ours)
     if options["phase"] != "train" and files:
-        rules.refuse_same_names(files.get("lq") or files["gt"])
+        rules.refuse_same_names(files.get("lq") or files["gt"], files.get("gt"))
     if "gt" not in headers:
         return None
     sizes = [(header.height, header.width) for header in headers["gt"]]
