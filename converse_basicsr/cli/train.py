@@ -2,6 +2,7 @@
 
 import argparse
 
+from ..errors import UserError
 from .allocator import keep_large_buffers
 
 EPILOG = "Paths in an option file are relative to the current directory, not to the option file."
@@ -43,11 +44,18 @@ def run(args: argparse.Namespace) -> int:
     from ..training.run import Start, train
     from ..training.testing import test
 
-    given = read_options(args.opt, args.force_yml)
+    given, mistake = {}, None
+    try:
+        given = read_options(args.opt, args.force_yml)
+        check_schema(given, args.is_train)
+    except UserError as error:  # raised when the processes are connected: then one of them reports it
+        given, mistake = {}, error
     connection = dist_params(given)
     with started(args.launcher, connection.backend, connection.port) as processes:
+        if mistake:
+            raise mistake
+        given = processes.share(given)
         if processes.is_first:
-            check_schema(given, args.is_train)
             build_demo_if_asked_for(given)
         if not args.is_train:
             test(given, Start(args.root, debug=args.debug, with_report=not args.no_report), processes)

@@ -1,8 +1,10 @@
 """Detects losses, gradients and parameters that are not finite."""
 
 import math
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 
@@ -21,3 +23,28 @@ def not_finite(losses: dict[str, float], optimizers: list[torch.optim.Optimizer]
         if tensors and not get_total_norm(tensors, math.inf).isfinite():
             return f"{words} is not finite"
     return None
+
+
+class OwnLosses:
+    """The losses of this process in an iteration; a model logs only the means over all processes.
+
+    Args:
+        model: a model of BasicSR; its losses are the modules cri_*.
+    """
+
+    def __init__(self, model: Any):
+        self.losses: list[Tensor] = []
+        for name, module in vars(model).items():
+            if name.startswith("cri_") and isinstance(module, nn.Module):
+                module.register_forward_hook(self._note)
+
+    def forget(self) -> None:
+        """Forget those of the last iteration."""
+        self.losses = []
+
+    def are_finite(self) -> bool:
+        return all(bool(loss.isfinite().all()) for loss in self.losses)
+
+    def _note(self, module: nn.Module, inputs: tuple, output: Any) -> None:
+        outputs = output if isinstance(output, tuple) else (output,)
+        self.losses += [loss.detach() for loss in outputs if loss is not None]

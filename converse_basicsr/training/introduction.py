@@ -17,7 +17,7 @@ from .states import State, changes, labels_of
 SHOWN = 6  # changed options
 
 
-def introduce(opt: dict, model: Any, data: TrainingData | None, sets: list[Dataset], log_file: Path | None) -> None:
+def introduce(opt: dict, model: Any, data: TrainingData | None, sets: list[Dataset], log_file: Path) -> None:
     """Show name, networks, data and schedule in a few lines; versions and all options only in the log file."""
     versions = get_env_info().partition("Version Information:")[2]
     log.info(f"versions:{versions}{dict2str(opt)}", extra={"only_file": True})
@@ -35,8 +35,7 @@ def introduce(opt: dict, model: Any, data: TrainingData | None, sets: list[Datas
         lines.append(("validation set" if data else "test set", f"{dataset.opt['name']}: {len(dataset):,} images"))
     if data:
         lines.append(("training", _schedule(opt, data)))
-    if log_file:
-        lines.append(("log", os.path.relpath(log_file)))
+    lines.append(("log", os.path.relpath(log_file)))
     for name, value in lines:
         log.info(f"{name:<15} {value}")
 

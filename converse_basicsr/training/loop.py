@@ -13,7 +13,7 @@ from ..evaluation.measure import Row
 from ..files.journal import Journal
 from .curves import Curves
 from .display import Display
-from .finite import not_finite
+from .finite import OwnLosses, not_finite
 from .logs import log
 from .processes import Processes
 from .samples import TrainingData
@@ -61,6 +61,7 @@ class Training:
         self.val = opt.get("val") or {}
         self.rows: dict[str, list[Row]] = {}  # of the last validation
         self.saved = iteration
+        self.own_losses = OwnLosses(model)
         self.curves = Curves(opt, iteration, processes.is_first)
         self.display = Display(opt, iteration, processes.is_first)
 
@@ -120,6 +121,7 @@ class Training:
         model = self.model
         seed_iteration(self.opt["manual_seed"], self.iteration, self.processes.rank)
         model.update_learning_rate(self.iteration, warmup_iter=self.opt["train"].get("warmup_iter", -1))
+        self.own_losses.forget()
         model.feed_data(batch)
         model.optimize_parameters(self.iteration)
         losses = model.get_current_log()
@@ -134,9 +136,10 @@ class Training:
         if not self.processes.largest([int(found is not None)])[0]:
             return
         files = [name for key in ("gt_path", "lq_path") for name in batch.get(key, [])]
-        reports = self.processes.gather((found, list(dict.fromkeys(files))))
-        reason = next(found for found, _ in reports if found)
-        names = [name for found, files in reports if found for name in files]
+        reports = self.processes.gather((found, self.own_losses.are_finite(), list(dict.fromkeys(files))))
+        reason = next(found for found, _, _ in reports if found)
+        everywhere = all(finite for _, finite, _ in reports)  # a gradient, which the processes share
+        names = [name for _, finite, files in reports if everywhere or not finite for name in files]
         if self.journal:
             self.journal.diverged(self.iteration, f"{reason} at iteration {self.iteration}")
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

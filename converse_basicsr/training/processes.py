@@ -1,7 +1,9 @@
 """The processes of a run: one, or several started by torchrun or slurm."""
 
 import os
+import socket
 import subprocess
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,15 +13,16 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from ..errors import UserError
-from .watch import Watch
+from ..errors import UserError, in_one_line
+from .watch import INTERVAL, LOOKS, Watch
 
+START_LIMIT = timedelta(minutes=10)  # for all processes to start
 LONGEST_WAIT = timedelta(hours=2)  # of a rank for the others, which a Watch observes meanwhile
 NEEDED = {
     "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"),
     "slurm": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NODELIST"),
 }
-START = {
+CALL = {
     "pytorch": "torchrun --nproc_per_node=N -m converse_basicsr train -opt FILE --launcher pytorch",
     "slurm": "srun python -m converse_basicsr train -opt FILE --launcher slurm",
 }
@@ -39,6 +42,7 @@ class Processes:
     world_size: int = 1
     distributed: bool = False
     _control: Any = field(default=None, repr=False)  # a gloo group: objects and flags, also where gradients use nccl
+    _watch: Watch | None = field(default=None, repr=False)
 
     @property
     def is_first(self) -> bool:
@@ -68,9 +72,24 @@ class Processes:
         dist.broadcast_object_list(values, 0, self._control)
         return values[0]
 
+    @torch.no_grad()
+    def share_buffers(self, network: torch.nn.Module) -> None:
+        """Give the network the buffers of rank 0, such as batch statistics."""
+        if self.world_size > 1:
+            values = self.share([buffer.cpu() for buffer in network.buffers()])
+            for buffer, value in zip(network.buffers(), values, strict=True):
+                buffer.copy_(value)
+
+    def explain(self, error: BaseException) -> None:
+        """End this process silently if the error only means that another process failed or died."""
+        if self._watch:
+            self._watch.explain(error)
+
 
 @contextmanager
-def started(launcher: str, backend: str = "nccl", port: int | None = None) -> Iterator[Processes]:
+def started(
+    launcher: str, backend: str = "nccl", port: int | None = None, interval: float = INTERVAL, looks: int = LOOKS
+) -> Iterator[Processes]:
     """The processes of a run, connected for as long as the context lasts.
 
     After an error in one of them the first to fail raises it; the others end silently, within a minute.
@@ -79,41 +98,99 @@ def started(launcher: str, backend: str = "nccl", port: int | None = None) -> It
         launcher: none, pytorch (torchrun) or slurm.
         backend: for gradients on GPUs; gloo is used on CPUs.
         port: of rank 0, for slurm.
+        interval: seconds between two signs of life, see Watch.
+        looks: see Watch.
 
     Raises:
-        UserError: the launcher's environment is missing.
+        UserError: the launcher's environment is missing, or the processes cannot be connected.
         SystemExit: another process failed and has said so.
     """
     if launcher == "none":
-        if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1:
-            raise UserError(f"started by torchrun without --launcher pytorch; the call is: {START['pytorch']}")
+        _refuse_torchrun()
         yield Processes()
         return
     _check_environment(launcher)
     if launcher == "slurm":
         _translate_slurm(port)
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-    store, rank, world_size = next(dist.rendezvous("env://"))
-    watch = Watch(store.clone(), rank, world_size)
+    agent_has_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    with _connecting():
+        store, rank, world_size = next(dist.rendezvous("env://", timeout=START_LIMIT))
+        speaks = rank == (0 if agent_has_store else 1) or (rank > 1 and os.environ["LOCAL_RANK"] == "0")
+        watch = Watch(store.clone(), rank, world_size, speaks, interval, looks)
+        watch.start(START_LIMIT)
     try:
-        backend = backend if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=LONGEST_WAIT)
-        watch.start()
-        yield Processes(rank, world_size, True, dist.new_group(backend="gloo", timeout=LONGEST_WAIT))
-    except BaseException as error:
-        if watch.failed():
-            raise
-        raise SystemExit(1) from error  # another process has said why
-    else:
-        watch.finished()
+        processes = _connect(store, rank, world_size, backend, watch)
+        yield processes
+        processes.gather(None)  # until all are here: rank 0 may still print its report
+        watch.stop()
+        processes.gather(None)  # until all have stopped to watch: none takes the end of another for its death
         dist.destroy_process_group()
+    except BaseException as error:
+        watch.explain(error)
+        if not watch.failed(_report(rank, error)):
+            raise SystemExit(1) from error  # another process has said why
+        if rank and isinstance(error, UserError):
+            raise UserError(f"rank {rank}: {in_one_line(error)}") from error
+        raise
+
+
+@contextmanager
+def _connecting() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        rank, address, port = (os.environ[name] for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"))
+        reason = str(error).splitlines()[0]
+        raise UserError(f"rank {rank} cannot connect to the other processes at {address}:{port}: {reason}") from error
+
+
+def _connect(store: dist.Store, rank: int, world_size: int, backend: str, watch: Watch) -> Processes:
+    gpus = torch.cuda.device_count()
+    if gpus:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % gpus)
+    dist.init_process_group(
+        backend if gpus else "gloo", store=store, rank=rank, world_size=world_size, timeout=LONGEST_WAIT
+    )
+    control = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
+    processes = Processes(rank, world_size, True, control, watch)
+    if gpus:
+        _check_gpus(processes.gather((socket.gethostname(), str(torch.cuda.get_device_properties().uuid))))
+    return processes
+
+
+def _check_gpus(gpus: list[tuple[str, str]]) -> None:
+    """Refuse two processes on one GPU.
+
+    Args:
+        gpus: for every rank its host and the identifier of its GPU.
+
+    Raises:
+        UserError: two ranks use the same GPU.
+    """
+    for rank, gpu in enumerate(gpus):
+        first = gpus.index(gpu)
+        if first != rank:
+            raise UserError(
+                f"ranks {first} and {rank} use the same GPU of {gpu[0]}: start one process per GPU "
+                "(torchrun: --nproc_per_node, slurm: --ntasks-per-node)"
+            )
+
+
+def _report(rank: int, error: BaseException) -> str:
+    return f"rank {rank} failed:\n{''.join(traceback.format_exception(error))}"
+
+
+def _refuse_torchrun() -> None:
+    if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        if os.environ.get("RANK") != "0":
+            raise SystemExit(2)  # rank 0 says it
+        raise UserError(f"started by torchrun without --launcher pytorch; the call is: {CALL['pytorch']}")
 
 
 def _check_environment(launcher: str) -> None:
     missing = [name for name in NEEDED[launcher] if name not in os.environ]
     if missing:
-        raise UserError(f"--launcher {launcher}: the environment has no {missing[0]}; start with: {START[launcher]}")
+        raise UserError(f"--launcher {launcher}: the environment has no {missing[0]}; start with: {CALL[launcher]}")
 
 
 def _translate_slurm(port: int | None) -> None:

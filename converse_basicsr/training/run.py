@@ -76,7 +76,8 @@ def _find_state(opt: dict, start: Start) -> State | None:
 
 
 def _train(opt: dict, given: dict, state: State | None, start: Start, processes: Processes) -> int:
-    with logged(note_options(opt, given) if processes.is_first else None) as log_file:
+    log_file = processes.share(note_options(opt, given) if processes.is_first else None)
+    with logged(log_file, processes):
         if state:
             start_from(state, opt)
             if given.get("manual_seed") is None:
@@ -112,19 +113,20 @@ def _train(opt: dict, given: dict, state: State | None, start: Start, processes:
 
 
 @contextmanager
-def logged(log_file: Path | None) -> Iterator[Path | None]:
+def logged(log_file: Path, processes: Processes) -> Iterator[None]:
     """Within this context everything is logged, also why it ended."""
     try:
-        open_logs(log_file)
-        yield log_file
+        open_logs(log_file if processes.is_first else None)
+        yield
     except UserError as error:
         log.error(in_one_line(error), extra={"only_file": True})
         raise
     except Exception as error:  # a bug, or a failure that nobody foresaw
+        processes.explain(error)
         log.error(traceback.format_exc(), extra={"only_file": True})
         text = str(error).strip().splitlines()
         raise UserError(
-            f"unexpected {type(error).__name__}: {text[0] if text else ''} (details: {log_file or '--traceback'})"
+            f"unexpected {type(error).__name__}: {text[0] if text else ''} (details: {log_file})"
         ) from error
     finally:
         close_logs()

@@ -183,7 +183,10 @@ class TrainingData:
         return CUDAPrefetcher(loader, self.opt) if on_cuda else CPUPrefetcher(loader)
 
     def _note_skipped(self, batch: dict) -> None:
-        files = {name for names in batch.pop(SKIPPED, []) for name in names.splitlines()} - self.skipped
+        if SKIPPED not in batch:
+            return
+        found = self.processes.gather(batch.pop(SKIPPED))
+        files = {name for part in found for names in part for name in names.splitlines()} - self.skipped
         self.skipped |= files
         for name in sorted(files):
             log.warning(f"datasets:train: skipped, cannot be read: {name}")

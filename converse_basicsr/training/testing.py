@@ -54,7 +54,8 @@ def _clear(folder: Path) -> None:
 
 
 def _test(opt: dict, given: dict, start: Start, processes: Processes) -> None:
-    with logged(note_options(opt, given) if processes.is_first else None) as log_file:
+    log_file = processes.share(note_options(opt, given) if processes.is_first else None)
+    with logged(log_file, processes):
         torch.backends.cudnn.benchmark = True
         seed_generators(opt["manual_seed"])
         sets = [build_dataset(section) for _, section in sorted(opt["datasets"].items())]

@@ -51,6 +51,12 @@ def validate(
     show = processes.is_first and (opt["val"] or {}).get("pbar", True)
     training = model.is_train
     model.is_train = False  # else RealESRNetModel and RealESRGANModel would degrade the image
+    trained = model.net_g
+    if processes.distributed:  # a DistributedDataParallel synchronises in forward; the shares may differ by an image
+        model.net_g = model.get_bare_model(trained)
+        for label in ("net_g", "net_g_ema"):
+            if hasattr(model, label):
+                processes.share_buffers(getattr(model, label))
     try:
         for index, sample in zip(
             tqdm(indices, f"validation {name}", leave=False, unit="image", disable=None if show else True),
@@ -62,7 +68,7 @@ def validate(
             row = _restore(model, sample, name, opt, save_as, with_baseline)
             rows.append((index, row if index < MOST_ROWS else replace(row, images=None)))
     finally:
-        model.is_train = training
+        model.is_train, model.net_g = training, trained
         if training:
             model.net_g.train()
         for attribute in ("lq", "gt", "output"):  # of the last image; it may be large

@@ -1,83 +1,155 @@
-"""Ends a process when another one of the run died, so that none waits for it forever."""
+"""Ends a process when another one of the run has failed or died, so that none waits for it forever."""
 
 import os
+import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
-from torch.distributed import Store
+import torch.distributed as dist
 
-INTERVAL = 5.0  # seconds between two signs of life
-SILENCE = 40.0  # seconds without a sign of life after which a process counts as dead
+from .logs import log
+
+INTERVAL = 1.0  # seconds between two signs of life
+LOOKS = 40  # without a new sign of life after which a process counts as dead
+GRACE = 2.0  # seconds that the others stay longer than the process that says why: torchrun ends all at the first exit
 EXIT_CODE = 1
 
 
 class Watch:
-    """Signs of life of all processes, in the store that connects them.
+    """Each process gives signs of life in a store that connects all of them, and watches the next process.
+
+    The process that fails first says why; the others end silently. Looks are counted, not seconds, so a job that was
+    suspended as a whole continues.
 
     Args:
         store: a connection of its own to the store.
         rank: number of this process.
         world_size: number of processes.
+        speaks: whether this process says that the store is gone; without it they cannot agree who does.
+        interval: seconds between two signs of life.
+        looks: number of looks without a new sign of life after which a process counts as dead.
     """
 
-    def __init__(self, store: Store, rank: int, world_size: int):
-        self.store, self.rank, self.others = store, rank, [other for other in range(world_size) if other != rank]
+    def __init__(
+        self,
+        store: dist.Store,
+        rank: int,
+        world_size: int,
+        speaks: bool,
+        interval: float = INTERVAL,
+        looks: int = LOOKS,
+    ):
+        self.store, self.rank, self.world_size, self.speaks = store, rank, world_size, speaks
+        self.interval, self.looks = interval, looks
+        self.next = (rank + 1) % world_size
         self._done = threading.Event()
-        self._lock = threading.Lock()
-        self._beats = 0
+        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def start(self) -> None:
-        """Give signs of life and watch the others, in a thread."""
-        self._beat("0")
-        if self.others:
-            threading.Thread(target=self._watch, daemon=True).start()
+    def start(self, timeout: timedelta) -> None:
+        """Wait until all processes are here, then watch them in a thread.
 
-    def failed(self) -> bool:
-        """Note an error of this process; return whether it is the first one of all processes."""
+        Raises:
+            torch.distributed.DistError: not all came in time.
+        """
+        self.store.set(f"host/{self.rank}", socket.gethostname())
+        self.store.set(f"alive/{self.rank}", "0")
+        self.store.wait([f"alive/{rank}" for rank in range(self.world_size)], timeout)
+        if self.world_size > 1:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
         self._done.set()
+
+    def failed(self, report: str) -> bool:
+        """Note an error of this process for the log; return whether it is the first of all processes."""
+        self.stop()
         try:
-            with self._lock:
-                first = self.store.add("failures", 1) == 1
-                self.store.set("failed", str(self.rank))
-            return first
-        except Exception:  # the process that holds the store is gone
-            return self.rank == 0
+            with self._expected():
+                return self._failed(report)
+        except RuntimeError:  # the store is gone
+            return True
 
-    def finished(self) -> None:
-        """Note the normal end of this process."""
-        self._done.set()
-        self._beat("finished")
-
-    def _beat(self, sign: str) -> None:
-        with self._lock:
-            self.store.set(f"alive/{self.rank}", sign)
+    def explain(self, error: BaseException) -> None:
+        """After a lost connection, wait until the watch ends this process because another one failed or died."""
+        if self._thread.is_alive() and is_lost_connection(error):
+            longest = 2 * self.looks * self.interval
+            self.looks //= 4  # fewer are enough now
+            self._thread.join(longest)
 
     def _watch(self) -> None:
-        seen: dict[int, tuple[str, float]] = {}
-        while not self._done.wait(INTERVAL):
-            self._beats += 1
+        beats = silent = 0
+        last = b""
+        while not self._done.wait(self.interval):
+            beats += 1
             try:
-                self._beat(str(self._beats))
-                with self._lock:
+                with self._expected():
+                    self.store.set(f"alive/{self.rank}", str(beats))
                     if self.store.check(["failed"]):
-                        os._exit(EXIT_CODE)  # it has said why
-                    signs = {rank: self._sign_of(rank) for rank in self.others}
-            except Exception:  # torch raises several types when the store's host is gone
-                self._end("the process that connects the others is gone")
-            now = time.monotonic()
-            for rank, sign in signs.items():
-                if seen.get(rank, ("", now))[0] != sign:
-                    seen[rank] = (sign, now)
-                if sign != "finished" and now - seen.setdefault(rank, (sign, now))[1] > SILENCE:
-                    self._end(f"rank {rank} has given no sign of life for {SILENCE:.0f} s")
+                        return self._follow()
+                    sign = self.store.get(f"alive/{self.next}")
+            except RuntimeError:
+                return self._lost()
+            silent = silent + 1 if sign == last else 0
+            last = sign
+            if silent >= self.looks:
+                host = self.store.get(f"host/{self.next}").decode()
+                reason = f"rank {self.next} on {host} has died: no sign of life for {silent * self.interval:.0f} s"
+                return self._end(reason, speak=self._failed(reason))
 
-    def _sign_of(self, rank: int) -> str:
-        name = f"alive/{rank}"
-        return self.store.get(name).decode() if self.store.check([name]) else ""
+    def _failed(self, report: str) -> bool:
+        first = self.store.add("failures", 1) == 1
+        if first:
+            self.store.set("failed", report)
+        self._leave_together(first)
+        return first
 
-    def _end(self, reason: str) -> None:
-        if self._done.is_set():
+    def _leave_together(self, first: bool) -> None:
+        """Wait until all know of the failure, since this process may hold the store; then the first leaves first."""
+        self.store.add("informed", 1)
+        for _ in range(25):
+            if self.store.add("informed", 0) >= self.world_size:
+                break
+            time.sleep(self.interval / 5)
+        if not first:
+            time.sleep(GRACE)
+
+    def _follow(self) -> None:
+        report = self.store.get("failed").decode()
+        if not self._done.is_set():
+            self._leave_together(first=False)
+            self._end(report)
+
+    def _lost(self) -> None:
+        self._end("the process that connects the others (rank 0, or torchrun) has died", speak=self.speaks)
+
+    def _end(self, reason: str, speak: bool = False) -> None:
+        if self._done.is_set():  # the main thread ends this process
             return
-        print(f"basicsr: error: rank {self.rank}: {reason}; stopped", file=sys.stderr, flush=True)
+        if log.handlers:
+            log.error(reason, extra={"only_file": True})
+        if speak:
+            print(f"basicsr: error: {reason}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(EXIT_CODE)
+
+    @contextmanager
+    def _expected(self) -> Iterator[None]:
+        """End this process if the store does not answer, as when its machine is gone."""
+        timer = threading.Timer(self.looks * self.interval, self._lost)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether this error means that another process does not answer."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
