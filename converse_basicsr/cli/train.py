@@ -37,17 +37,17 @@ def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..options.reading import read_options
-    from ..options.schema import check_schema
+    from ..options.schema import check_schema, dist_params
     from ..preparation.demo import build_demo_if_asked_for
     from ..training.processes import started
     from ..training.run import Start, train
     from ..training.testing import test
 
     given = read_options(args.opt, args.force_yml)
-    check_schema(given, args.is_train)
-    dist_params = given.get("dist_params") or {}
-    with started(args.launcher, dist_params.get("backend", "nccl"), dist_params.get("port")) as processes:
+    connection = dist_params(given)
+    with started(args.launcher, connection.backend, connection.port) as processes:
         if processes.is_first:
+            check_schema(given, args.is_train)
             build_demo_if_asked_for(given)
         if not args.is_train:
             test(given, Start(args.root, debug=args.debug, with_report=not args.no_report), processes)
