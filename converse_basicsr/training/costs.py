@@ -66,7 +66,7 @@ class Cost:
             (self._validations * self.validation, self._validations, "validations"),
             (self._saves * self.saving, self._saves, "states"),
         )
-        text = ", ".join(f"{duration(seconds)} for {count:,} {name}" for seconds, count, name in parts)
+        text = ", ".join(f"{duration(seconds)} for {count:,} {name}" for seconds, count, name in parts if count)
         yield "whole training", f"about {duration(sum(seconds for seconds, _, _ in parts))}: {text}"
 
     def _disk(self, root: Path) -> Iterator[tuple[str, str]]:
