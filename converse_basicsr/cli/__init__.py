@@ -24,6 +24,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"basicsr: error: {in_one_line(error)}", file=sys.stderr)
         return 2
+    except Exception as error:  # a bug, or a failure that nobody foresaw
+        if args.traceback:
+            raise
+        text = str(error).strip().splitlines()
+        message = f"unexpected {type(error).__name__}: {text[0] if text else ''} (--traceback shows where)"
+        print(f"basicsr: error: {message}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as interrupt:
         print(f"basicsr: interrupted{args.on_interrupt}", file=sys.stderr)
         return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
