@@ -8,7 +8,7 @@ from .train import EPILOG
 DESCRIPTION = (
     "Check an option file for train or test: every option and every image header. Then build the networks, train a few "
     "iterations, restore the first image of each validation set, and say what the run will cost: time, memory and disk "
-    "space. Makes no experiment folder and saves nothing."
+    "space. It runs in one process, makes no experiment folder and saves nothing."
 )
 
 

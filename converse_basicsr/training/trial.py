@@ -47,7 +47,7 @@ def try_training(given: dict, root: str) -> Lines:
     """
     _check_root(Path(root))
     check_run(given, is_train=True)
-    yield "options", "no mistake found, every image header can be read"
+    yield "options", "no mistake found in options and data"
     opt = finish_options(given, root, True)
     train = opt["train"]
     train.update({key: 0 for key in ("net_d_init_iters",) if train.get(key)})  # else network_g would not be trained
@@ -71,7 +71,7 @@ def try_test(given: dict, root: str) -> Lines:
     """Check the options and restore one image of each set as ``basicsr test`` would. Arguments: see try_training."""
     _check_root(Path(root))
     check_run(given, is_train=False)
-    yield "options", "no mistake found, every image header can be read"
+    yield "options", "no mistake found in options and data"
     opt = finish_options(given, root, False)
     with _prepared(opt) as where:
         sets = [build_dataset(section) for _, section in sorted(opt["datasets"].items())]
