@@ -1,6 +1,7 @@
 """``basicsr train`` and ``basicsr test``: a network of an option file, trained or tested."""
 
 import argparse
+import os
 
 from ..errors import UserError
 from .allocator import keep_large_buffers
@@ -36,6 +37,8 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
+    if args.launcher != "none":  # before torch is imported: a lost connection is one line, not a C++ stack trace
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..options.reading import read_options
     from ..options.schema import check_schema

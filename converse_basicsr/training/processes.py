@@ -1,7 +1,6 @@
 """The processes of a run: one, or several started by torchrun or slurm."""
 
 import os
-import socket
 import subprocess
 import traceback
 from collections.abc import Iterator
@@ -129,8 +128,8 @@ def started(
         watch.explain(error)
         if not watch.failed(_report(rank, error)):
             raise SystemExit(1) from error  # another process has said why
-        if rank and isinstance(error, UserError):
-            raise UserError(f"rank {rank}: {in_one_line(error)}") from error
+        if isinstance(error, UserError) and watch.hosts[rank] != watch.hosts[0]:  # its files may differ
+            raise UserError(f"on {watch.hosts[rank]}: {in_one_line(error)}") from error
         raise
 
 
@@ -154,11 +153,12 @@ def _connect(store: dist.Store, rank: int, world_size: int, backend: str, watch:
     control = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
     processes = Processes(rank, world_size, True, control, watch)
     if gpus:
-        _check_gpus(processes.gather((socket.gethostname(), str(torch.cuda.get_device_properties().uuid))))
+        uuids = processes.gather(str(torch.cuda.get_device_properties().uuid))
+        check_gpus(list(zip(watch.hosts, uuids, strict=True)))
     return processes
 
 
-def _check_gpus(gpus: list[tuple[str, str]]) -> None:
+def check_gpus(gpus: list[tuple[str, str]]) -> None:
     """Refuse two processes on one GPU.
 
     Args:

@@ -125,8 +125,9 @@ def logged(log_file: Path, processes: Processes) -> Iterator[None]:
         processes.explain(error)
         log.error(traceback.format_exc(), extra={"only_file": True})
         text = str(error).strip().splitlines()
+        where = f" in rank {processes.rank}" if processes.rank else ""
         raise UserError(
-            f"unexpected {type(error).__name__}: {text[0] if text else ''} (details: {log_file})"
+            f"unexpected {type(error).__name__}{where}: {text[0] if text else ''} (details: {log_file})"
         ) from error
     finally:
         close_logs()

@@ -1,0 +1,358 @@
+"""Training and testing with several processes: the results of one, errors said once, none left waiting for the dead.
+
+Most tests fork their processes from a server that has imported everything, which takes a second instead of ten.
+"""
+
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import options, write_images, write_options
+
+from converse_basicsr.cli import main
+from converse_basicsr.files.checkpoint import load_file
+from converse_basicsr.files.journal import read_entries
+from converse_basicsr.training import processes, run
+from converse_basicsr.training.processes import started
+from converse_basicsr.training.watch import INTERVAL, LOOKS
+
+from basicsr.losses.basic_loss import L1Loss
+from basicsr.models.base_model import BaseModel
+from basicsr.models.sr_model import SRModel
+
+FOLDER = Path("experiments/tiny")
+TRAIN = "datasets__train__"
+BATCH_NORM = {"type": "DnCNN", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 3}
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(["converse_basicsr.archs", "converse_basicsr.training.run"])
+
+
+@pytest.fixture(autouse=True)
+def data(in_tmp, monkeypatch):
+    write_images(in_tmp / "data")
+    write_images(in_tmp / "single", count=1)
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TORCH_CPP_LOG_LEVEL", "ERROR")  # as the command does, for the server of processes
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield in_tmp
+    torch.set_num_threads(threads)
+
+
+def write(batch: int = 1, **changes) -> None:
+    """An option file with two validation sets, of three images and of one."""
+    single = {**options()["datasets"]["val"], "name": "single", "dataroot_gt": "single/HR", "dataroot_lq": "single/LR"}
+    total = changes.setdefault("train__total_iter", 6)
+    scheduler = {**options()["train"]["scheduler"], "periods": [total]}
+    changes = {"train__scheduler": scheduler, f"{TRAIN}batch_size_per_gpu": batch, **changes}
+    write_options(Path("tiny.yml"), datasets__val_2=single, **changes)
+
+
+def call(*arguments: str) -> int:
+    return main(["train", "-opt", "tiny.yml", "--no_report", *arguments])
+
+
+# --- two processes started by hand ---
+
+
+def start(count: int, stage=None, command: str = "train", arguments: tuple = ()) -> list:
+    """Start the command in this many processes; stage is a function of the rank, called before the command."""
+    port = free_port()
+    started = [
+        FORK.Process(target=_command, args=(rank, count, port, stage, (command, "-opt", "tiny.yml", *arguments)))
+        for rank in range(count)
+    ]
+    for process in started:
+        process.start()
+    return started
+
+
+def finish(started: list) -> tuple[list[int], str]:
+    """Exit codes, and what all processes printed on stderr."""
+    for process in started:
+        process.join(50)
+    codes = [process.exitcode for process in started]
+    for process in started:
+        if process.exitcode is None:
+            process.kill()
+    return codes, "".join(Path(f"stderr{rank}").read_text() for rank in range(len(started)))
+
+
+def together(count: int, *arguments: str, stage=None, command: str = "train") -> tuple[list[int], str]:
+    return finish(start(count, stage, command, arguments))
+
+
+def _command(rank: int, count: int, port: int, stage, arguments: tuple) -> None:
+    for number, name in enumerate(("stdout", "stderr"), 1):
+        os.dup2(os.open(f"{name}{rank}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in place.items()})
+    torch.set_num_threads(1)
+    processes.started = partial(started, interval=0.1, looks=20)  # instead of 40 s
+    if stage:
+        stage(rank)
+    sys.exit(main([*arguments, "--launcher", "pytorch"]))
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def before(owner: object, name: str, action, iteration: int = 1) -> None:
+    """Call the action before the n-th call of a function; these processes end, so nothing has to be restored."""
+    real, calls = getattr(owner, name), []
+
+    def wrapped(*args, **kwargs):
+        calls.append(name)
+        if len(calls) == iteration:
+            action(*args)
+        return real(*args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+# --- the same results as with one process ---
+
+
+def weights(root: str, name: str = "latest") -> torch.Tensor:
+    levels = load_file(Path(root) / FOLDER / f"models/net_g_{name}.pth")
+    return torch.cat([value.flatten() for level in ("params", "params_ema") for value in levels[level].values()])
+
+
+def journal(root: str, key: str) -> dict:
+    entries = read_entries(Path(root) / FOLDER / "journal.jsonl")
+    return {(entry["iter"], entry.get("set")): entry[key] for entry in entries if key in entry}
+
+
+def copy(root: str, to: str, last: int) -> None:
+    """Copy a run as it was at an iteration."""
+    shutil.copytree(root, to)
+    for path in (Path(to) / FOLDER).rglob("*"):
+        if (
+            re.search(r"\d+|latest", path.stem)
+            and path.suffix in (".pth", ".state")
+            and path.stem.split("_")[-1] > f"{last}"
+        ):
+            path.unlink()
+
+
+def same_up_to_rounding(root: str, other: str) -> bool:
+    losses, others = journal(root, "losses"), journal(other, "losses")
+    return (
+        torch.allclose(weights(root), weights(other), rtol=1e-4, atol=1e-6)
+        and losses.keys() == others.keys()
+        and all(losses[place] == pytest.approx(others[place], rel=1e-4) for place in losses)
+    )
+
+
+def test_one_process_two_and_one_again(capsys):
+    """Trained by one process with batches of two, resumed by two with batches of one, and the other way round."""
+    write(batch=2)
+    Path("one").mkdir()
+    assert call("--root", "one") == 0
+    copy("one", "two", last=2)
+    write(batch=1)
+    printed = torchrun("train", "-opt", "tiny.yml", "--auto_resume", "--root", "two", "--launcher", "pytorch")
+    assert "continuing from iteration 2 (two/" in printed and "2 samples an iteration" in printed
+    assert printed.count("\nmean ") == 2 and printed.count("iteration 6 of 6") == 1  # a table for each set
+    assert "an iteration now takes" not in printed and "2 processes" in printed
+    assert same_up_to_rounding("one", "two")
+
+    copy("two", "again", last=4)
+    write(batch=2)
+    assert call("--auto_resume", "--root", "again") == 0
+    assert same_up_to_rounding("one", "again")
+    capsys.readouterr()
+    copy("two", "other", last=4)
+    write(batch=3)
+    assert call("--auto_resume", "--root", "other") == 0
+    assert "an iteration now takes 3 samples instead of 2" in capsys.readouterr().out
+
+
+def torchrun(*arguments: str, code: int = 0) -> str:
+    command = f"{sys.executable} -m torch.distributed.run --standalone --nproc_per_node=2 -m converse_basicsr"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    result = subprocess.run([*command.split(), *arguments], capture_output=True, text=True, env=environment)
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("changes", [{}, {"network_g": BATCH_NORM, "scale": 1, "train__ema_decay": 0}],
+                         ids=["EMA", "batch norm without EMA"])  # fmt: skip
+def test_validation_by_two_processes_is_that_of_one(changes):
+    """Sets of three images and of one; metrics of the same weights are bitwise equal."""
+    if "network_g" in changes:
+        changes |= {f"datasets__{phase}__dataroot_lq": "data/HR" for phase in ("train", "val")}
+        Path("single/LR").rename("single/small")
+        Path("single/LR").symlink_to("HR")
+    write(train__total_iter=3, logger__save_checkpoint_freq=1, val__val_freq=1, **changes)
+    codes, errors = together(2)
+    assert codes == [0, 0], errors
+    expected = journal(".", "metrics")
+    assert {name for _, name in expected} == {"tiny_val", "single"} and len(expected) == 6
+    file = FOLDER / "journal.jsonl"
+    entries = [entry for entry in read_entries(file) if "set" not in entry]
+    for iteration in (1, 3):
+        file.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries if entry["iter"] <= iteration))
+        for later in range(iteration + 1, 4):
+            (FOLDER / f"training_states/{later}.state").unlink(missing_ok=True)
+    write(batch=2, train__total_iter=3, logger__save_checkpoint_freq=1, val__val_freq=1, **changes)
+    assert call("--auto_resume") == 0
+    assert journal(".", "metrics")[3, "tiny_val"] == expected[3, "tiny_val"]
+    assert journal(".", "metrics")[3, "single"] == expected[3, "single"]
+
+
+def test_a_test_by_two_processes():
+    write(train__total_iter=1)
+    assert call() == 0
+    changes = {
+        "name": "tiny_test",
+        "datasets": {"test_1": options()["datasets"]["val"]},
+        "path": {"pretrain_network_g": str(FOLDER / "models/net_g_latest.pth"), "param_key_g": "params_ema"},
+        "val": {**options()["val"], "save_img": True, "suffix": "x4"},
+    }
+    write_options(Path("tiny.yml"), **changes)
+    codes, errors = together(2, command="test")
+    assert codes == [0, 0] and errors == ""
+    printed = Path("stdout0").read_text()
+    assert (
+        printed.count("\nmean ") == printed.count("test of tiny_val: psnr") == 1 and Path("stdout1").read_text() == ""
+    )
+    saved = sorted(path.name for path in Path("results/tiny_test/visualization/tiny_val").iterdir())
+    assert saved == [f"image{number}_x4.png" for number in range(3)]
+    assert [path.name for path in Path("results").glob("[!.]*")] == ["tiny_test"]
+
+
+# --- errors are said once ---
+
+
+def fail_on_rank_1(rank: int) -> None:
+    if rank == 1:
+        before(SRModel, "feed_data", lambda *_: 1 / 0, iteration=2)
+
+
+def spoil_files(rank: int) -> None:
+    if rank == 1:
+        before(SRModel, "feed_data", lambda *_: [Path(f"data/LR/image{n}.png").write_bytes(b"") for n in range(2)])
+
+
+def lose_finiteness_on_rank_1(rank: int) -> None:
+    if rank == 1:
+        before(L1Loss, "forward", lambda loss, *_: setattr(loss, "loss_weight", float("nan")), iteration=3)
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "message"),
+    [
+        (None, {"train__total_iter": -1}, "train:total_iter"),
+        (None, {"train__pixel_opt__type": "L9Loss"}, "train:pixel_opt:type: no loss named 'L9Loss'"),
+        (fail_on_rank_1, {}, r"unexpected ZeroDivisionError in rank 1: .* \(details: experiments/tiny/train_.*log\)"),
+        (spoil_files, {}, "datasets:train: cannot read data/LR/image"),
+        (lose_finiteness_on_rank_1, {}, "the training diverged: the loss l_pix is nan at iteration 3, "
+                                        r"with the files data/HR/image\d.png, data/LR/image\d.png; no state"),
+    ],
+    ids=["schema", "checks", "exception", "file", "not finite"],
+)  # fmt: skip
+def test_an_error_is_said_once(stage, changes, message):
+    write(logger__save_checkpoint_freq=6, val=None, **changes)
+    codes, errors = together(2, stage=stage)
+    assert re.fullmatch(rf"basicsr: error: {message}.*\n", errors), errors
+    assert sorted(codes) == [1, 2]
+    if stage is fail_on_rank_1:
+        log = next(FOLDER.glob("*.log")).read_text()
+        assert "rank 1 failed:\nTraceback" in log and "in fail_on_rank_1" not in log and "ZeroDivisionError" in log
+
+
+def test_skipped_files_of_all_processes_count(in_tmp):
+    write(**{f"{TRAIN}skip_unreadable": 1}, val=None, train__total_iter=40)
+    codes, errors = together(2, stage=spoil_files)
+    assert "samples cannot be read, skip_unreadable allows 1" in errors and errors.count("\n") == 1
+    assert sorted(codes) == [1, 2]
+    assert "warning: datasets:train: skipped, cannot be read: data/LR/image" in Path("stdout0").read_text()
+
+
+# --- a process dies ---
+
+
+def die(*_) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stop(*_) -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def in_checks(dead: int, action, rank: int) -> None:
+    """Rank 0 checks, and rank 1 waits for it; so a dead rank 1 is missed later."""
+    if rank == dead:
+        before(*((run, "check_run") if rank == 0 else (processes.Processes, "share")), action)
+
+
+def in_training(dead: int, action, rank: int) -> None:
+    if rank == dead:
+        before(BaseModel, "update_learning_rate", action, iteration=2)
+
+
+def in_validation(dead: int, action, rank: int) -> None:
+    if rank == dead:
+        before(SRModel, "test", action)
+
+
+RANK = r"rank 1 on \S+ has died: no sign of life for .* s"
+HOST = r"the process that connects the others \(rank 0, or torchrun\) has died"
+
+
+@pytest.mark.parametrize("stage", [in_checks, in_training, in_validation])
+@pytest.mark.parametrize(("dead", "count", "message"), [(0, 2, HOST), (1, 3, RANK)], ids=["rank 0", "rank 1 of 3"])
+def test_no_process_waits_for_a_dead_one(dead, count, message, stage):
+    write()
+    codes, errors = together(count, stage=partial(stage, dead, die))
+    assert re.fullmatch(rf"basicsr: error: {message}\n", errors), errors
+    assert [codes.pop(dead), *codes] == [-signal.SIGKILL, *[1] * (count - 1)]
+
+
+@pytest.mark.parametrize(("dead", "message"), [(0, HOST), (1, RANK)])
+def test_no_process_waits_for_one_that_does_not_respond(dead, message):
+    """As when its machine is lost: the connections stay open, and nothing answers."""
+    write()
+    started = start(2, stage=partial(in_training, dead, stop))
+    started[1 - dead].join(50)
+    started[dead].kill()
+    codes, errors = finish(started)
+    assert re.fullmatch(rf"basicsr: error: {message}\n", errors), errors
+    assert codes[1 - dead] == 1
+
+
+def test_within_a_minute():
+    assert INTERVAL * LOOKS <= 45
+
+
+# --- signals ---
+
+
+def signal_rank_1(rank: int) -> None:
+    if rank == 1:
+        before(BaseModel, "update_learning_rate", lambda *_: os.kill(os.getpid(), signal.SIGUSR1), iteration=3)
+
+
+def test_a_signal_to_one_process_ends_all_after_the_same_iteration():
+    write()
+    codes, errors = together(2, stage=signal_rank_1)
+    assert codes == [128 + signal.SIGUSR1] * 2 and errors == ""
+    assert "stopped at iteration 3 of 6, its state is saved" in Path("stdout0").read_text()
+    assert (FOLDER / "training_states/3.state").is_file()
+    codes, _ = together(2, "--auto_resume")
+    assert codes == [0, 0] and "continuing from iteration 3" in Path("stdout0").read_text()
