@@ -66,24 +66,6 @@ def test_train_resume_and_test(in_tmp):
 
 
 @pytest.mark.usefixtures("needs_basicsr")
-def test_two_processes_on_a_cpu(in_tmp):
-    write_images(in_tmp / "data", count=4)
-    write_options(in_tmp / "tiny.yml", datasets__train__batch_size_per_gpu=1, datasets__train__num_worker_per_gpu=1)
-    launch = f"{sys.executable} -m torch.distributed.run --standalone --nproc_per_node=2"
-    result = subprocess.run(
-        f"{launch} -m converse_basicsr train -opt tiny.yml --launcher pytorch".split(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
-    )
-    assert result.returncode == 0, result.stdout
-    assert "2 samples an iteration" in result.stdout and "2 processes" in result.stdout
-    assert result.stdout.count("\nmean ") == 1
-    assert (in_tmp / "experiments/tiny/models/net_g_latest.pth").is_file()
-
-
-@pytest.mark.usefixtures("needs_basicsr")
 def test_published_weights_through_basicsr_loading(in_tmp, assets):
     write_images(in_tmp / "data")
     write_options(

@@ -20,10 +20,11 @@ import torch
 from tiny import options, write_images, write_options
 
 from converse_basicsr.cli import main
+from converse_basicsr.errors import UserError
 from converse_basicsr.files.checkpoint import load_file
 from converse_basicsr.files.journal import read_entries
 from converse_basicsr.training import processes, run
-from converse_basicsr.training.processes import started
+from converse_basicsr.training.processes import check_gpus, started
 from converse_basicsr.training.watch import INTERVAL, LOOKS
 
 from basicsr.losses.basic_loss import L1Loss
@@ -32,7 +33,10 @@ from basicsr.models.sr_model import SRModel
 
 FOLDER = Path("experiments/tiny")
 TRAIN = "datasets__train__"
-BATCH_NORM = {"type": "DnCNN", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 3}
+BATCH_NORM = {"type": "DnCNN", "num_in_ch": 3, "num_feat": 4, "num_layer": 3}
+RUN = "-m torch.distributed.run --standalone --nproc_per_node=2 -m converse_basicsr"
+TORCHRUN = [sys.executable, *RUN.split()]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONUNBUFFERED": "1"}
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["converse_basicsr.archs", "converse_basicsr.training.run"])
 
@@ -183,9 +187,7 @@ def test_one_process_two_and_one_again(capsys):
 
 
 def torchrun(*arguments: str, code: int = 0) -> str:
-    command = f"{sys.executable} -m torch.distributed.run --standalone --nproc_per_node=2 -m converse_basicsr"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    result = subprocess.run([*command.split(), *arguments], capture_output=True, text=True, env=environment)
+    result = subprocess.run([*TORCHRUN, *arguments], capture_output=True, text=True, env=ENVIRONMENT)
     assert result.returncode == code, result.stdout + result.stderr
     return result.stdout + result.stderr
 
@@ -198,21 +200,17 @@ def test_validation_by_two_processes_is_that_of_one(changes):
         changes |= {f"datasets__{phase}__dataroot_lq": "data/HR" for phase in ("train", "val")}
         Path("single/LR").rename("single/small")
         Path("single/LR").symlink_to("HR")
-    write(train__total_iter=3, logger__save_checkpoint_freq=1, val__val_freq=1, **changes)
+    write(train__total_iter=3, val__val_freq=1, **changes)
     codes, errors = together(2)
     assert codes == [0, 0], errors
     expected = journal(".", "metrics")
     assert {name for _, name in expected} == {"tiny_val", "single"} and len(expected) == 6
     file = FOLDER / "journal.jsonl"
     entries = [entry for entry in read_entries(file) if "set" not in entry]
-    for iteration in (1, 3):
-        file.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries if entry["iter"] <= iteration))
-        for later in range(iteration + 1, 4):
-            (FOLDER / f"training_states/{later}.state").unlink(missing_ok=True)
-    write(batch=2, train__total_iter=3, logger__save_checkpoint_freq=1, val__val_freq=1, **changes)
-    assert call("--auto_resume") == 0
-    assert journal(".", "metrics")[3, "tiny_val"] == expected[3, "tiny_val"]
-    assert journal(".", "metrics")[3, "single"] == expected[3, "single"]
+    file.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    assert call("--auto_resume") == 0  # by one process: the last validation is missing
+    found = journal(".", "metrics")
+    assert len(found) == 2 and all(found[place] == expected[place] for place in found)
 
 
 def test_a_test_by_two_processes():
@@ -356,3 +354,92 @@ def test_a_signal_to_one_process_ends_all_after_the_same_iteration():
     assert (FOLDER / "training_states/3.state").is_file()
     codes, _ = together(2, "--auto_resume")
     assert codes == [0, 0] and "continuing from iteration 3" in Path("stdout0").read_text()
+
+
+def test_sigterm_to_torchrun():
+    """torchrun passes the signal on, and exits with 1."""
+    write(train__total_iter=100_000, val=None)
+    launched = subprocess.Popen(
+        [*TORCHRUN, "train", "-opt", "tiny.yml", "--launcher", "pytorch"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    for line in launched.stdout:
+        if line.startswith("iteration 10 "):
+            launched.terminate()
+            break
+    printed, errors = launched.communicate(timeout=50)
+    assert launched.returncode == 1 and "basicsr: error" not in errors
+    stopped = int(re.search(r"stopped at iteration (\d+) of 100000, its state is saved", printed)[1])
+    assert (FOLDER / f"training_states/{stopped}.state").is_file()
+    write(batch=2, train__total_iter=stopped + 1, val=None)
+    assert call("--auto_resume") == 0
+
+
+# --- launchers ---
+
+
+def test_torchrun_without_launcher_is_said_once():
+    write()
+    printed = torchrun("train", "-opt", "tiny.yml", code=1)
+    lines = [line for line in printed.splitlines() if line.startswith("basicsr: error")]
+    assert len(lines) == 1 and "started by torchrun without --launcher pytorch" in lines[0]
+
+
+SLURM = {"SLURM_PROCID": "0", "SLURM_NTASKS": "1", "SLURM_LOCALID": "0", "SLURM_NODELIST": "node[3-4,7]"}
+TORCH = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "environment", "message"),
+    [
+        ("pytorch", {}, "--launcher pytorch: the environment has no RANK; start with: torchrun --nproc_per_node=N"),
+        ("pytorch", TORCH, "--launcher pytorch: the environment has no MASTER_PORT; start with: torchrun"),
+        ("pytorch", {**TORCH, "RANK": "x", "MASTER_PORT": "1"}, "rank x cannot connect to the other processes at "),
+        ("slurm", {}, "--launcher slurm: the environment has no SLURM_PROCID; start with: srun python"),
+        ("slurm", SLURM, "--launcher slurm: scontrol does not name the hosts of node[3-4,7]: .*; set MASTER_ADDR"),
+    ],
+)
+def test_a_launcher_without_its_environment(launcher, environment, message, monkeypatch, capsys):
+    for name, value in {**environment, "PATH": ""}.items():
+        monkeypatch.setenv(name, value)
+    write()
+    assert call("--launcher", launcher) == 2
+    error = capsys.readouterr().err
+    assert re.match(f"basicsr: error: {re.escape(message)}".replace(r"\.\*", ".*"), error) and error.count("\n") == 1
+
+
+def test_a_port_that_is_in_use(monkeypatch, capsys):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        for name, value in {**TORCH, "MASTER_PORT": str(other.getsockname()[1])}.items():
+            monkeypatch.setenv(name, value)
+        write()
+        assert call("--launcher", "pytorch") == 2
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"basicsr: error: rank 0 cannot connect .* at 127.0.0.1:\d+: .*in use.*\n", error), error
+
+
+def test_slurm(in_tmp, monkeypatch):
+    """scontrol expands the list of nodes; the first one connects the processes."""
+    (in_tmp / "scontrol").write_text('#!/bin/sh\necho "$3" > asked\necho 127.0.0.1\necho node4\n')
+    (in_tmp / "scontrol").chmod(0o755)
+    port = free_port()
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "")  # so that they are removed after the test
+        monkeypatch.delenv(name)
+    for name, value in {**SLURM, "PATH": f"{in_tmp}:{os.environ['PATH']}"}.items():
+        monkeypatch.setenv(name, value)
+    with started("slurm", port=port) as found:
+        assert (found.rank, found.world_size, found.distributed) == (0, 1, True)
+    assert (in_tmp / "asked").read_text() == "node[3-4,7]\n"
+    assert os.environ["MASTER_ADDR"] == "127.0.0.1" and os.environ["MASTER_PORT"] == str(port)
+
+
+def test_two_processes_on_one_gpu_are_refused():
+    check_gpus([("node1", "a"), ("node1", "b"), ("node2", "a")])
+    with pytest.raises(UserError, match="ranks 1 and 2 use the same GPU of node1: start one process per GPU"):
+        check_gpus([("node1", "a"), ("node1", "b"), ("node1", "b")])

@@ -199,9 +199,13 @@ def _translate_slurm(port: int | None) -> None:
     os.environ.update({name: os.environ[source] for name, source in names.items()})
     os.environ.setdefault("MASTER_PORT", str(port or 29500))
     if "MASTER_ADDR" not in os.environ:
-        command = ["scontrol", "show", "hostnames", os.environ["SLURM_NODELIST"]]
+        nodes = os.environ["SLURM_NODELIST"]
         try:
+            command = ["scontrol", "show", "hostnames", nodes]
             hosts = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise UserError(f"--launcher slurm: scontrol does not name the hosts ({error}); set MASTER_ADDR") from error
-        os.environ["MASTER_ADDR"] = hosts[0]
+            os.environ["MASTER_ADDR"] = hosts[0]
+        except (OSError, subprocess.CalledProcessError, IndexError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise UserError(
+                f"--launcher slurm: scontrol does not name the hosts of {nodes}: {reason}; set MASTER_ADDR"
+            ) from error
