@@ -33,7 +33,6 @@ from basicsr.models.sr_model import SRModel
 
 FOLDER = Path("experiments/tiny")
 TRAIN = "datasets__train__"
-BATCH_NORM = {"type": "DnCNN", "num_in_ch": 3, "num_feat": 4, "num_layer": 3}
 RUN = "-m torch.distributed.run --standalone --nproc_per_node=2 -m converse_basicsr"
 TORCHRUN = [sys.executable, *RUN.split()]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONUNBUFFERED": "1"}
@@ -192,14 +191,19 @@ def torchrun(*arguments: str, code: int = 0) -> str:
     return result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("changes", [{}, {"network_g": BATCH_NORM, "scale": 1, "train__ema_decay": 0}],
-                         ids=["EMA", "batch norm without EMA"])  # fmt: skip
-def test_validation_by_two_processes_is_that_of_one(changes):
-    """Sets of three images and of one; metrics of the same weights are bitwise equal."""
-    if "network_g" in changes:
-        changes |= {f"datasets__{phase}__dataroot_lq": "data/HR" for phase in ("train", "val")}
-        Path("single/LR").rename("single/small")
-        Path("single/LR").symlink_to("HR")
+@pytest.mark.parametrize("model", ["SRModel", "RestorationModel"])
+@pytest.mark.parametrize("decay", [0, 0.9], ids=["without EMA", "EMA"])
+def test_validation_by_two_processes_is_that_of_one(model, decay):
+    """Sets of three images and of one; metrics of the same weights and batch statistics are bitwise equal."""
+    changes = {
+        "model_type": model,
+        "train__ema_decay": decay,
+        "network_g": {"type": "DnCNN", "num_in_ch": 3, "num_feat": 4, "num_layer": 3},
+        "scale": 1,
+        **{f"datasets__{phase}__dataroot_lq": "data/HR" for phase in ("train", "val")},
+    }
+    Path("single/LR").rename("single/small")
+    Path("single/LR").symlink_to("HR")
     write(train__total_iter=3, val__val_freq=1, **changes)
     codes, errors = together(2)
     assert codes == [0, 0], errors
