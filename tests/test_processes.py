@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -336,6 +337,20 @@ def test_no_process_waits_for_one_that_does_not_respond(dead, message):
     codes, errors = finish(started)
     assert re.fullmatch(rf"basicsr: error: {message}\n", errors), errors
     assert codes[1 - dead] == 1
+
+
+def test_processes_that_are_suspended_together_go_on():
+    write(train__total_iter=60, val=None, logger__save_checkpoint_freq=60)
+    started = start(2)
+    while not (FOLDER / "journal.jsonl").exists():
+        assert any(process.is_alive() for process in started)
+        time.sleep(0.1)
+    for number, pause in ((signal.SIGSTOP, 3), (signal.SIGCONT, 0)):  # longer than a dead process is waited for
+        for process in started:
+            os.kill(process.pid, number)
+        time.sleep(pause)
+    codes, errors = finish(started)
+    assert codes == [0, 0] and errors == ""
 
 
 def test_within_a_minute():

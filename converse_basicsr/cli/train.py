@@ -27,7 +27,8 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
         parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE",
                             help="values that replace those of the file")  # fmt: skip
-        parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none", help="job launcher")
+        parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none",
+                            help="what started the processes of a run: torchrun (pytorch) or srun (slurm)")  # fmt: skip
         parser.add_argument("--root", default=".", metavar="DIR", help="folder for experiments, results and tb_logger")
         parser.add_argument("--no_report", action="store_true", help="no table and figure at the end")
         parser.add_argument("--debug", action="store_true", help=debug)

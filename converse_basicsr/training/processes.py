@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,10 @@ import torch
 import torch.distributed as dist
 
 from ..errors import UserError, in_one_line
-from .watch import INTERVAL, LOOKS, Watch
+from .watch import INTERVAL, LOOKS, Watch, is_lost_connection
 
 START_LIMIT = timedelta(minutes=10)  # for all processes to start
+RANK_0_SPEAKS = 10  # seconds within which rank 0 says that an option is missing
 LONGEST_WAIT = timedelta(hours=2)  # of a rank for the others, which a Watch observes meanwhile
 NEEDED = {
     "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"),
@@ -128,6 +130,9 @@ def started(
         watch.explain(error)
         if not watch.failed(_report(rank, error)):
             raise SystemExit(1) from error  # another process has said why
+        if is_lost_connection(error):
+            reason = str(error).splitlines()[0]
+            raise UserError(f"rank {rank} has lost the connection to another process: {reason}") from error
         if isinstance(error, UserError) and watch.hosts[rank] != watch.hosts[0]:  # its files may differ
             raise UserError(f"on {watch.hosts[rank]}: {in_one_line(error)}") from error
         raise
@@ -183,7 +188,8 @@ def _report(rank: int, error: BaseException) -> str:
 def _refuse_torchrun() -> None:
     if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1:
         if os.environ.get("RANK") != "0":
-            raise SystemExit(2)  # rank 0 says it
+            time.sleep(RANK_0_SPEAKS)  # torchrun ends all at the first exit
+            raise SystemExit(2)
         raise UserError(f"started by torchrun without --launcher pytorch; the call is: {CALL['pytorch']}")
 
 

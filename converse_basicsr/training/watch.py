@@ -82,6 +82,7 @@ class Watch:
     def explain(self, error: BaseException) -> None:
         """After a lost connection, wait until the watch ends this process because another one failed or died."""
         if self._thread.is_alive() and is_lost_connection(error):
+            _log(f"connection lost: {str(error).splitlines()[0]}")
             longest = 2 * self.looks * self.interval
             self.looks //= 4  # fewer are enough now
             self._thread.join(longest)
@@ -97,9 +98,12 @@ class Watch:
                     report = self.store.get("failed") if self.store.check(["failed"]) else None
                     sign = self.store.get(f"alive/{self.next}")
             except RuntimeError:
-                return self._lost()
+                return None if self._done.is_set() else self._lost()
+            if self._done.is_set():  # the main thread ends this process
+                return None
             if report:
-                return self._follow(report.decode())
+                self._leave_together(first=False)
+                return self._end(report.decode())
             silent = silent + 1 if sign == last else 0
             last = sign
             if silent >= self.looks:
@@ -126,19 +130,11 @@ class Watch:
                 break
             time.sleep(self.interval / 5)
 
-    def _follow(self, report: str) -> None:
-        if not self._done.is_set():
-            self._leave_together(first=False)
-            self._end(report)
-
     def _lost(self) -> None:
         self._end("the process that connects the others (rank 0, or torchrun) has died", speak=self.speaks)
 
     def _end(self, reason: str, speak: bool = False) -> None:
-        if self._done.is_set():  # the main thread ends this process
-            return
-        if log.handlers:
-            log.error(reason, extra={"only_file": True})
+        _log(reason)
         if speak:
             print(f"basicsr: error: {reason}", file=sys.stderr)
         sys.stdout.flush()
@@ -148,13 +144,22 @@ class Watch:
     @contextmanager
     def _expected(self) -> Iterator[None]:
         """End this process if the store does not answer, as when its machine is gone."""
-        timer = threading.Timer(self.looks * self.interval, self._lost)
-        timer.daemon = True
-        timer.start()
+        answered = threading.Event()
+        threading.Thread(target=self._expect, args=(answered,), daemon=True).start()
         try:
             yield
         finally:
-            timer.cancel()
+            answered.set()
+
+    def _expect(self, answered: threading.Event) -> None:
+        if not any(answered.wait(self.interval) for _ in range(self.looks)):
+            self._lost()
+
+
+def _log(text: str) -> None:
+    """Write to the log file, which rank 0 has while the logs are open."""
+    if log.handlers:
+        log.error(text, extra={"only_file": True})
 
 
 def is_lost_connection(error: BaseException) -> bool:
