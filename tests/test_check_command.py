@@ -75,7 +75,7 @@ def check(capsys):
 def test_a_training_is_tried_and_its_cost_is_said(check):
     lines = check()
     assert lines["network_g"] == "ConverseSRResNet, 1,572 parameters"
-    assert lines["training set"].startswith("tiny: 3 images, 2 samples an iteration")
+    assert lines["training set"].startswith("tiny: 3 images, batch size 2")
     assert re.match(r"l_pix \d\.\d+e-\d+; losses, gradients and parameters are finite", lines["iteration 1"])
     assert re.match(r"\d+\.\d{3} s per iteration \(\d+\.\d{3} for data\), the mean of 1", lines["rate"])
     assert re.match(r"tiny_val: \d+\.\d{3} s for image\d, 1 of 3 images, psnr \d+\.\d{4}", lines["validation"])
@@ -109,7 +109,7 @@ def test_states_that_do_not_fit_on_the_disk_are_warned_of(check):
 
 def test_workers_load_the_data(check):
     lines = check(datasets__train__num_worker_per_gpu=1)
-    assert "1 data-loader workers" in lines["training set"] and "1 data-loader workers" in lines["memory"]
+    assert "1 data-loader worker" in lines["training set"] and "1 data-loader worker" in lines["memory"]
 
 
 def test_a_network_with_a_kernel_and_no_validation_set(check):

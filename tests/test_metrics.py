@@ -123,7 +123,7 @@ def test_through_the_command(in_tmp):
     printed = run("train", "-opt", "tiny.yml")
     for line in (
         r"tiny_val: psnr_rounded, ssim_rounded",
-        r"validation of tiny_val .*, ssim_rounded 0\.\d+ \(best 0\.\d+ at 2\)",
+        r"validation of tiny_val .*, ssim_rounded 0\.\d+ \(best: 0\.\d+, iteration 2\)",
     ):
         assert re.search(line, printed), printed
 

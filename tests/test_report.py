@@ -1,5 +1,7 @@
 """The end of a run: the numbers of the table, and the picture."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -7,9 +9,10 @@ from tiny import options, write_images
 
 import converse_basicsr.archs  # noqa: F401 (registers)
 from converse_basicsr.evaluation.figure import edges, strongest_window
-from converse_basicsr.evaluation.report import report
 from converse_basicsr.training.finished_options import finish_options
+from converse_basicsr.training.logs import open_logs
 from converse_basicsr.training.processes import Processes
+from converse_basicsr.training.report import report
 from converse_basicsr.training.validation import validate
 
 from basicsr.data import build_dataset
@@ -27,6 +30,7 @@ def run(folder, **changes) -> tuple[dict, object]:
 
 
 def print_report(opt: dict, model) -> None:
+    open_logs(Path("experiments/tiny/train.log"))
     dataset = build_dataset(opt["datasets"]["val"])
     report({dataset.opt["name"]: validate(model, dataset, opt, Processes(), with_baseline=True)}, opt)
 
@@ -50,7 +54,7 @@ def test_table_and_panel_of_a_training_run(in_tmp, capsys):
     assert abs(rows["image1"][2] - (rows["image1"][1] - rows["image1"][0])) < 2e-4
     assert abs(rows["mean"][0] - np.mean([rows[f"image{i}"][0] for i in range(3)])) < 1e-3
 
-    assert lines[-2] == "picture     experiments/tiny/comparison_tiny_val.png"
+    assert lines[-2] == "figure      experiments/tiny/comparison_tiny_val.png"
     assert lines[-1] == "checkpoint  experiments/tiny/models/net_g_latest.pth"
     panel = cv2.imread(str(in_tmp / "experiments/tiny/comparison_tiny_val.png"))
     assert panel.shape[0] > 3 * 64 and panel.std() > 10

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -238,7 +239,7 @@ def test_a_damaged_state_is_left_for_the_one_before(capsys):
     file.write_bytes(file.read_bytes().replace(weight, weight[::-1]))
     train("--auto_resume", logger__save_checkpoint_freq=2, train__total_iter=6)
     printed = capsys.readouterr().out
-    assert "6.state is empty, not a checkpoint; the state before it is used" in printed
+    assert "6.state is empty, not a checkpoint; using the previous state" in printed
     assert "net_g_4.pth is damaged" in printed and "continuing from iteration 2 " in printed
     assert same(expected, weights())
 
@@ -247,20 +248,110 @@ def test_no_state_can_be_used(capsys):
     train(train__total_iter=2)
     (FOLDER / "training_states/2.state").write_bytes(b"junk")
     train("--auto_resume", train__total_iter=4, code=2)
-    assert "no state can be used: " in capsys.readouterr().err
+    assert "all saved states are damaged: " in capsys.readouterr().err
 
 
 def test_changed_options_are_named(capsys):
     train(train__total_iter=2)
     train("--auto_resume", train__total_iter=4, train__optim_g__lr=0.5, **{f"{TRAIN}batch_size_per_gpu": 1})
     printed = capsys.readouterr().out
-    assert "changed, used now: train:total_iter 2 -> 4" in printed
-    assert "changed, used now: datasets:train:batch_size_per_gpu 2 -> 1" in printed
-    assert "an iteration now takes 1 samples instead of 2" in printed
-    assert "changed, but ignored: the state decides: train:optim_g:lr 0.001 -> 0.5" in printed
+    assert "changed option, applied: train:total_iter: 2 -> 4" in printed
+    assert "changed option, applied: datasets:train:batch_size_per_gpu: 2 -> 1" in printed
+    assert "the batch size is now 1 instead of 2" in printed
+    assert "changed option, applied: train:optim_g:lr: 0.001 -> 0.5" in printed
     state = load_file(FOLDER / "training_states/4.state")
     assert state["position"] == 2 * 2 + 2 * 1
-    assert state["optimizers"][0]["param_groups"][0]["initial_lr"] == 1e-3
+    assert state["optimizers"][0]["param_groups"][0]["initial_lr"] == 0.5
+
+
+def test_a_changed_learning_rate_is_that_of_a_run_from_the_start():
+    """The schedules depend on the initial rate alone, or scale it."""
+    for scheduler in ({}, {"train__scheduler": {"type": "MultiStepLR", "milestones": [1, 3], "gamma": 0.5}}):
+        rates = []
+        for first in (1e-3, 2e-4):
+            train("--force", train__total_iter=2, train__optim_g__lr=first, **scheduler)
+            train("--auto_resume", train__total_iter=4, train__optim_g__lr=2e-4, **scheduler)
+            rates.append(load_file(FOLDER / "training_states/4.state")["optimizers"][0]["param_groups"][0]["lr"])
+        assert rates[0] == pytest.approx(rates[1], rel=1e-9)
+
+
+def test_a_run_killed_before_its_first_state_starts_again(monkeypatch):
+    changes = {"logger__keep_best": "psnr", "val__val_freq": 1, "logger__save_checkpoint_freq": 4}
+    with pytest.raises(SystemExit), monkeypatch.context() as patch:
+        die_in(3, patch)
+        train(**changes)
+    assert (FOLDER / "models/net_g_best.pth").is_file() and states() == []
+    train("--auto_resume", **changes)
+    assert "6.state" in states()
+
+
+def test_a_finished_run_without_states_is_not_trained_over(capsys):
+    train(train__total_iter=2)
+    (FOLDER / "training_states/2.state").unlink()
+    train("--auto_resume", train__total_iter=2, code=2)
+    assert "experiments/tiny holds trained networks, but no state" in capsys.readouterr().err
+
+
+def test_auto_resume_starts_from_resume_state_if_there_is_nothing_newer():
+    train(train__total_iter=2)
+    state = str(FOLDER / "training_states/2.state")
+    train("--auto_resume", name="other", train__total_iter=4, path__resume_state=state)
+    entries = read_entries(Path("experiments/other/journal.jsonl"))
+    assert [entry["iter"] for entry in entries if "losses" in entry] == [3, 4]
+
+
+def test_a_total_below_the_state_is_refused(capsys):
+    train(train__total_iter=4)
+    train("--auto_resume", train__total_iter=2, code=2)
+    assert "train:total_iter: 2 is less than the iteration of the state" in capsys.readouterr().err
+
+
+def test_another_network_does_not_fit_the_state(capsys):
+    train(train__total_iter=2)
+    train("--auto_resume", train__total_iter=4, network_g__num_feat=8, code=2)
+    assert re.search(r"net_g_2.pth does not fit ConverseSRResNet: \d+ keys with another shape", capsys.readouterr().err)
+
+
+def test_keep_last_spares_good_states_when_newer_ones_are_damaged():
+    train(train__total_iter=6, logger__save_checkpoint_freq=2)
+    (FOLDER / "training_states/6.state").write_bytes(b"junk")
+    train("--auto_resume", train__total_iter=6, logger__save_checkpoint_freq=5, logger__keep_last=1)
+    assert states() == ["6.state"] and load_file(FOLDER / "training_states/6.state")["iter"] == 6
+
+
+def test_a_damaged_journal_does_not_stop_a_resume():
+    train(train__total_iter=2)
+    with (FOLDER / "journal.jsonl").open("ab") as file:
+        file.write(b'\x00\xff}\n{"iter": 2}\n[1]}\n{half')
+    train("--auto_resume", train__total_iter=4)
+    assert [entry["iter"] for entry in read_entries(FOLDER / "journal.jsonl") if "losses" in entry] == [1, 2, 3, 4]
+
+
+def test_an_absent_discriminator_is_no_network():
+    train(train__total_iter=2, network_d=None)
+    assert states() == ["2.state"]
+
+
+def test_a_closed_pipe_ends_the_output_only():
+    write(train__total_iter=30)
+    command = f"{sys.executable} -m converse_basicsr train -opt tiny.yml --no_report | head -n 9"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.count("\n") == 9
+    assert "30.state" in states()
+
+
+def test_a_redirected_output_is_written_at_once():
+    write(train__total_iter=100_000, logger__save_checkpoint_freq=100_000, val=None)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("out.txt", "w") as output:
+        command = [sys.executable, "-m", "converse_basicsr", "train", "-opt", "tiny.yml"]
+        process = subprocess.Popen(command, stdout=output, env=environment)
+    end = time.monotonic() + 60
+    while "iteration 2 " not in Path("out.txt").read_text() and time.monotonic() < end:
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    assert "iteration 2 " in Path("out.txt").read_text()
 
 
 def test_a_state_can_be_continued_under_another_name():
@@ -276,6 +367,8 @@ def test_a_state_can_be_continued_under_another_name():
         (b"", "some.state is empty, not a checkpoint"),
         ({"params": {}}, "some.state is not a training state"),
         ({"iter": 2, "optimizers": [], "schedulers": []}, "no such checkpoint: .*net_g_2.pth"),
+        ({"iter": -1, "optimizers": [], "schedulers": []}, "some.state is not a training state"),
+        ({"iter": 10**30, "optimizers": [], "schedulers": []}, "some.state is not a training state"),
     ],
 )
 def test_a_file_that_is_not_a_state_is_named(content, message, capsys):
@@ -299,7 +392,7 @@ def test_an_earlier_run_is_not_renamed_without_force(capsys):
     train(train__total_iter=2)
     train(train__total_iter=2, code=2)
     assert (
-        "experiments/tiny holds a run that reached iteration 2: --auto_resume continues it" in capsys.readouterr().err
+        "experiments/tiny holds a run that reached iteration 2. --auto_resume continues it" in capsys.readouterr().err
     )
     train("--force", train__total_iter=2)
     assert len(list(Path("experiments").glob("tiny_archived_*/models/net_g_2.pth"))) == 1
@@ -339,7 +432,7 @@ def test_one_run_at_a_time(capsys, monkeypatch):
     Path("experiments").mkdir()
     with FileLock("experiments/.tiny.lock"):
         train(code=2)
-    assert "experiments/tiny: another run works in this folder" in capsys.readouterr().err
+    assert "experiments/tiny: another run is using this folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("root", ["none", "data/HR/image0.png"])
@@ -365,7 +458,7 @@ def test_a_full_disk_is_one_line_and_keeps_earlier_states(capsys, monkeypatch):
 # --- what ends a run ---
 
 
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGUSR1"])
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP"])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_signal_saves_and_stops(number, workers, monkeypatch, capsys):
     """The whole process group gets the signal, as from Ctrl-C or a scheduler."""
@@ -379,10 +472,7 @@ def test_a_signal_saves_and_stops(number, workers, monkeypatch, capsys):
         if line.startswith("iteration 3 "):
             os.killpg(process.pid, getattr(signal, number))
     assert process.wait() == 128 + getattr(signal, number), "".join(lines)
-    stopped = re.fullmatch(
-        r"stopped at iteration (\d+) of 400, its state is saved; the same command with --auto_resume continues\n",
-        lines[-1],
-    )
+    stopped = re.match(rf"stopped by {number} at iteration (\d+) of 400; state saved. To continue, ", lines[-1])
     assert stopped and f"{stopped[1]}.state" in states()
     assert not psutil.pid_exists(process.pid) and not any(
         "tiny.yml" in " ".join(p.info["cmdline"] or []) and p.cwd() == os.getcwd()
@@ -424,8 +514,8 @@ def test_what_is_not_finite_stops_the_run(what, monkeypatch, capsys):
     monkeypatch.setattr(SRModel, "optimize_parameters", spoil)
     train(code=2)
     error = capsys.readouterr().err
-    assert f"the training diverged: {what} at iteration 3, with the files data/HR/image" in error
-    assert "the last good state is iteration 2" in error and error.count("\n") == 1
+    assert f"the training diverged at iteration 3: {what}. Files of this batch: data/HR/image" in error
+    assert "Last saved state: 2." in error and error.count("\n") == 1
     assert states() == ["2.state"]
     assert read_entries(FOLDER / "journal.jsonl")[-1]["diverged"] == f"{what} at iteration 3"
 
@@ -478,7 +568,7 @@ def test_unexpected_errors_are_one_line_with_the_traceback_in_the_log(monkeypatc
     monkeypatch.setattr(SRModel, "optimize_parameters", lambda self, current_iter: 1 / 0)
     train(code=2)
     assert re.fullmatch(
-        r"basicsr: error: unexpected ZeroDivisionError: division by zero \(details: experiments/tiny/train.*\.log\)\n",
+        r"basicsr: error: unexpected error, ZeroDivisionError: .* \(details: experiments/tiny/train.*\.log\)\n",
         capsys.readouterr().err,
     )
     assert "Traceback" in next(FOLDER.glob("*.log")).read_text()
@@ -504,7 +594,7 @@ def test_durations(seconds, text):
 def test_a_training_that_does_not_beat_its_baseline_gets_a_hint(capsys):
     write(train__total_iter=1, val__metrics__psnr__better="lower")
     assert main(["train", "-opt", "tiny.yml"]) == 0
-    assert "hint        psnr is not yet better than that of bicubic upsampling: 1 iterations" in capsys.readouterr().out
+    assert "hint        psnr is not better than bicubic upsampling after 1 iterations" in capsys.readouterr().out
 
 
 def test_a_finished_training_is_reported_again(capsys):

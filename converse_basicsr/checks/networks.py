@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from ..errors import UserError
-from ..files.checkpoint import load_file, select_state_dict
+from ..files.checkpoint import load_file, misfit, select_state_dict
 from ..inference.calling import call_network
 from ..options.constructors import check_options, check_type
 
-_SHOWN = 3
 _CORNER = 48
 
 
@@ -104,20 +103,6 @@ def _check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str
         _, loaded = select_state_dict(load_file(path), param_key)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
-    expected = network.state_dict()
-    problems = {
-        "missing": [name for name in expected if name not in loaded],
-        "unexpected": [name for name in loaded if name not in expected],
-        "with another shape": [
-            f"{name} ({tuple(loaded[name].shape)}, the network has {tuple(value.shape)})"
-            for name, value in expected.items()
-            if name in loaded and loaded[name].shape != value.shape
-        ],
-    }
-    found = [
-        f"{len(names)} keys {words}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
-        for words, names in problems.items()
-        if names
-    ]
+    found = misfit(network, loaded)
     if strict and found:
-        raise UserError(f"{where}: {path} does not fit {type(network).__name__}: {'; '.join(found)}")
+        raise UserError(f"{where}: {path} does not fit {type(network).__name__}: {found}")

@@ -1,6 +1,7 @@
 """``basicsr train`` and ``basicsr test``: a network of an option file, trained or tested."""
 
 import argparse
+import os
 
 from ..errors import UserError
 from .allocator import keep_large_buffers
@@ -12,7 +13,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     train = subparsers.add_parser(
         "train", help="train a network from an option file", description="Train a network.", epilog=EPILOG
     )
-    train.add_argument("--auto_resume", action="store_true", help="continue from the newest state, or start")
+    train.add_argument("--auto_resume", action="store_true", help="continue from the newest state if there is one")
     train.add_argument(
         "--force", action="store_true", help="rename an earlier experiment of this name, and start again"
     )
@@ -20,13 +21,14 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         "test", help="test a trained network from an option file", description="Test a trained network.", epilog=EPILOG
     )
     for parser, debug in (
-        (train, "log every iteration, validate and save every 8"),
+        (train, "log every iteration, validate and save every 8 iterations"),
         (test, "put debug_ before the name"),
     ):
         parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
         parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE",
                             help="values that replace those of the file")  # fmt: skip
-        parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none", help="job launcher")
+        parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none",
+                            help="what started the processes of a run: torchrun (pytorch) or srun (slurm)")  # fmt: skip
         parser.add_argument("--root", default=".", metavar="DIR", help="folder for experiments, results and tb_logger")
         parser.add_argument("--no_report", action="store_true", help="no table and figure at the end")
         parser.add_argument("--debug", action="store_true", help=debug)
@@ -36,10 +38,13 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
+    if args.launcher != "none":  # before torch is imported: a lost connection is one line, not a C++ stack trace
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..options.reading import read_options
     from ..options.schema import check_schema, dist_params
     from ..preparation.demo import build_demo_if_asked_for
+    from ..training.iteration import explaining
     from ..training.processes import started
     from ..training.run import Start, train
     from ..training.testing import test
@@ -51,7 +56,10 @@ def run(args: argparse.Namespace) -> int:
     except UserError as error:  # raised when the processes are connected: then one of them reports it
         given, mistake = {}, error
     connection = dist_params(given)
-    with started(args.launcher, connection.backend, connection.port) as processes:
+    with (
+        started(args.launcher, connection.backend, connection.port) as processes,
+        explaining(args.opt, lambda: "the start"),
+    ):
         if mistake:
             raise mistake
         given = processes.share(given)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 _SUFFIX = ".partial"
@@ -35,10 +35,10 @@ def remove_partial(folder: Path) -> None:
 
 def _flush(path: Path) -> None:
     """Wait until a file, or the entries of a folder, are on the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open folders
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    is_folder = path.is_dir()
+    with suppress(OSError) if is_folder else nullcontext():  # Windows and some file systems cannot flush folders
+        descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -6,12 +6,14 @@ import zipfile
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..errors import UserError
 from .atomic import replacing
 
 LEVELS = ("params_ema", "params", "state_dict")
 ATTEMPTS = 3
+_SHOWN = 3  # keys in a message
 
 
 def load_file(path: str | os.PathLike) -> Any:
@@ -60,6 +62,25 @@ def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tup
         raise UserError(f"the checkpoint holds no state dict; its keys: {', '.join(map(str, list(checkpoint)[:8]))}")
     words = f"param key [{found[0]}]" if found else "a bare state dict"
     return words, {key.removeprefix("module."): value for key, value in state_dict.items()}
+
+
+def misfit(network: nn.Module, state_dict: dict[str, torch.Tensor]) -> str:
+    """What keeps a state dict from being loaded strictly, in words; '' if it fits."""
+    expected = network.state_dict()
+    problems = {
+        "missing": [name for name in expected if name not in state_dict],
+        "unexpected": [name for name in state_dict if name not in expected],
+        "with another shape": [
+            f"{name} ({tuple(state_dict[name].shape)}, the network has {tuple(value.shape)})"
+            for name, value in expected.items()
+            if name in state_dict and state_dict[name].shape != value.shape
+        ],
+    }
+    return "; ".join(
+        f"{len(names)} keys {words}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
+        for words, names in problems.items()
+        if names
+    )
 
 
 def save_file(content: Any, path: str | os.PathLike) -> None:

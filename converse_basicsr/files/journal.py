@@ -1,6 +1,7 @@
 """The journal of a training: losses, metrics and training time, one JSON object per line."""
 
 import json
+import math
 import time
 from pathlib import Path
 
@@ -67,7 +68,7 @@ class Journal:
         values = []
         for iteration, sets in self._results.items():
             found = [m[metric] for name, m in sets.items() if metric in m and dataset in (None, name)]
-            if found:
+            if found and not any(map(math.isnan, found)):
                 values.append((sum(found) / len(found), iteration))
         if not values:
             return None
@@ -80,10 +81,20 @@ class Journal:
 
 
 def read_entries(path: Path) -> list[dict]:
-    """Every complete line of a journal; a missing file has none, and a partial last line is ignored."""
+    """Every complete line of a journal; a missing file has none, and damaged lines are ignored."""
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
+    return [entry for line in path.read_text(errors="replace").splitlines(keepends=True) for entry in _entry(line)]
+
+
+def _entry(line: str) -> list[dict]:
+    if not line.endswith("}\n"):
+        return []
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return []
+    return [entry] if isinstance(entry, dict) and {"iter", "seconds"} <= entry.keys() else []
 
 
 def curve(entries: list[dict]) -> list[dict]:

@@ -97,11 +97,13 @@ class Loaded(Images):
     name: Name = Field(description="Name in logs and results.")
     num_worker_per_gpu: Workers = Field(0, description="Processes that load the data, for each GPU; in training.")
     batch_size_per_gpu: BatchSize = Field(1, description="Images of one iteration, for each GPU; in training.")
-    use_shuffle: Switch = Field(True, description="Without effect in BasicSR 1.4.2.")
+    use_shuffle: Switch = Field(True, description="Shuffle the images (BasicSR 1.4.2 always does).")
     prefetch_mode: Annotated[Literal["cuda", "cpu"] | None, Must("cuda, cpu or ~")] = Field(
-        None, description="cuda: copy the next batch to the GPU in advance. cpu: load it in a thread."
+        None, description="cuda: copy the next batch to the GPU in advance. cpu: see num_prefetch_queue."
     )
-    num_prefetch_queue: Count = Field(1, description="Batches in advance, for prefetch_mode: cpu.")
+    num_prefetch_queue: Count = Field(
+        1, description="Batches loaded in advance by each worker, for prefetch_mode: cpu (at least 2)."
+    )
     pin_memory: Switch = Field(False, description="Page-locked memory; needed for prefetch_mode: cuda.")
 
     @model_validator(mode="after")
@@ -122,11 +124,13 @@ class TrainSet(Loaded):
 
     num_worker_per_gpu: Workers = Field(description="Processes that load the data, for each GPU.")
     batch_size_per_gpu: BatchSize = Field(description="Images of one iteration, for each GPU.")
-    persistent_workers: Switch = Field(False, description="Keep the loading processes between epochs.")
+    persistent_workers: Switch = Field(False, description="Accepted; workers always stay until the training ends.")
     dataset_enlarge_ratio: Annotated[float, Field(gt=0, le=1e6), Must("a number above 0, at most 1000000")] = Field(
         1, description="An epoch has this many times the number of images."
     )
-    skip_unreadable: Index = Field(0, description="Number of files that may be unreadable before the run ends.")
+    skip_unreadable: Index = Field(
+        0, description="Samples of each process that may be skipped because their files cannot be read."
+    )
 
     @model_validator(mode="after")
     def _has_workers_to_keep(self) -> "TrainSet":

@@ -14,6 +14,7 @@ import psutil
 import torch
 
 from .display import MIB, duration
+from .introduction import counted
 from .states import POOL, labels_of
 
 
@@ -109,7 +110,7 @@ def memory_line(opt: dict) -> tuple[str, str]:
         total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
         return "memory", f"{_mib(torch.cuda.max_memory_allocated())} of {_mib(total)} GPU memory, at most"
     workers = (opt["datasets"].get("train") or {}).get("num_worker_per_gpu")
-    more = f", and {workers} data-loader workers" if workers else ""
+    more = f", and {counted(workers, 'data-loader worker')}" if workers else ""
     return "memory", f"{_mib(_peak_of_process())} of {_mib(psutil.virtual_memory().total)}, at most{more}"
 
 

@@ -2,12 +2,13 @@
 
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import torch
 from tqdm import tqdm
 
-from .logs import log
+from .logs import give_up_terminal, log
 
 MIB = 2**20
 
@@ -32,22 +33,30 @@ class Display:
         self.waited = 0.0  # seconds for data since the last line
         self.last = start
 
-    def trained(self, iteration: int, epoch: int, losses: dict[str, float], lr: float, waited: float) -> None:
+    def trained(self, iteration: int, losses: dict[str, float], lr: float, waited: float) -> None:
         """Show a finished iteration; `waited` is the time for its data in seconds."""
         self.waited += waited
         numbers = ", ".join(f"{name} {value:.4e}" for name, value in losses.items())
-        self.bar.set_postfix_str(f"{numbers}, {memory()}", refresh=False)
-        self.bar.update()
+        if self.live:
+            self._update(f"{numbers}, {memory()}")
         if iteration % self.print_freq == 0 or iteration in (self.start + 1, self.total):
-            self._line(iteration, epoch, numbers, lr)
+            self._line(iteration, numbers, lr)
 
-    def _line(self, iteration: int, epoch: int, numbers: str, lr: float) -> None:
+    def _update(self, text: str) -> None:
+        try:
+            self.bar.set_postfix_str(text, refresh=False)
+            self.bar.update()
+        except OSError:  # the terminal is gone
+            self.live = False
+            give_up_terminal()
+
+    def _line(self, iteration: int, numbers: str, lr: float) -> None:
         seconds = (time.perf_counter() - self.started) / (iteration - self.start)
         for_data = self.waited / (iteration - self.last)
         left = duration(seconds * (self.total - iteration))
         line = (
-            f"iteration {iteration:,} of {self.total:,} (epoch {epoch}): {numbers}, lr {lr:.3e}, {seconds:.3f} s per "
-            f"iteration ({for_data:.3f} for data), ETA {left}, {memory()}"
+            f"iteration {iteration:,} of {self.total:,}: {numbers}, lr {lr:.3e}, {seconds:.3f} s per iteration "
+            f"({for_data:.3f} s waiting for data), ETA {left}, memory {memory()}"
         )
         self.waited, self.last = 0.0, iteration
         log.info(line, extra={"only_file": self.live})
@@ -59,13 +68,14 @@ class Display:
             self.bar.start_t += seconds
 
     def close(self) -> None:
-        self.bar.close()
+        with suppress(OSError):
+            self.bar.close()
 
 
 def memory() -> str:
     """The largest GPU memory used so far, or this process's memory without a GPU."""
     if torch.cuda.is_available():
-        return f"{torch.cuda.max_memory_allocated() / MIB:,.0f} MiB GPU"
+        return f"{torch.cuda.max_memory_allocated() / MIB:,.0f} MiB (GPU, peak)"
     return f"{psutil.Process().memory_info().rss / MIB:,.0f} MiB"
 
 

@@ -32,7 +32,7 @@ def only_run(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(exist_ok=True)
         lock.acquire(timeout=PATIENCE)
     except Timeout as error:
-        message = f"{folder}: another run works in this folder; wait for its end, or choose another name"
+        message = f"{folder}: another run is using this folder; wait until it ends, or choose another name"
         raise UserError(message) from error
     except OSError as error:
         raise UserError(f"{folder.parent}: cannot be written: {error.strerror}; choose another --root") from error
@@ -42,12 +42,13 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def prepare_folder(opt: dict, state: State | None, force: bool) -> None:
+def prepare_folder(opt: dict, state: State | None, auto_resume: bool, force: bool) -> None:
     """Make the folders of an experiment.
 
     Args:
         opt: the finished options.
         state: the state that the training continues from, if any.
+        auto_resume: start again if an earlier run was stopped before its first state.
         force: rename an earlier experiment of this name, and its tensorboard curves.
 
     Raises:
@@ -61,13 +62,10 @@ def prepare_folder(opt: dict, state: State | None, force: bool) -> None:
             f"path:resume_state: {folder} holds a newer state, {found[-1]}.state, which this run would overwrite; "
             "choose another name, or continue from it with --auto_resume"
         )
-    if not inside and (found or any((folder / "models").glob("*.pth"))):
+    networks = "*_latest.pth" if auto_resume and not found else "*.pth"  # of a finished run, or of any
+    if not inside and (found or any((folder / "models").glob(networks))):
         if not force:
-            reached = f"a run that reached iteration {found[-1]}" if found else "trained networks"
-            raise UserError(
-                f"{folder} holds {reached}: --auto_resume continues it, --force renames the folder and starts again; "
-                "or choose another name"
-            )
+            raise UserError(_occupied(folder, found, auto_resume))
         archive(folder)
         archive(Path(opt["root_path"], "tb_logger", opt["name"]))
     for name in ("experiments_root", "models", "training_states"):
@@ -86,8 +84,23 @@ def note_options(opt: dict, given: dict) -> Path:
 
 def archive(folder: Path) -> None:
     """Rename a folder, if it exists."""
+    target = folder.with_name(f"{folder.name}_archived_{_now()}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = folder.with_name(f"{folder.name}_archived_{_now()}_{number}")
     if folder.exists():
-        folder.rename(folder.with_name(f"{folder.name}_archived_{_now()}"))
+        folder.rename(target)
+
+
+def _occupied(folder: Path, found: list[int], auto_resume: bool) -> str:
+    if auto_resume:
+        return f"{folder} holds trained networks, but no state. --force renames the folder and starts again"
+    reached = f"a run that reached iteration {found[-1]}" if found else "trained networks"
+    return (
+        f"{folder} holds {reached}. --auto_resume continues it; --force renames the folder and starts again; another "
+        "name leaves it alone"
+    )
 
 
 def _now() -> str:

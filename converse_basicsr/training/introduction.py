@@ -24,7 +24,8 @@ def introduce(opt: dict, model: Any, data: TrainingData | None, sets: list[Datas
     folder = opt["path"]["experiments_root" if opt["is_train"] else "results_root"]
     lines = [("name", f"{opt['name']} in {os.path.relpath(folder)}"), *facts(opt, model, data)]
     for dataset in sets:
-        lines.append(("validation set" if data else "test set", f"{dataset.opt['name']}: {len(dataset):,} images"))
+        images = counted(len(dataset), "image")
+        lines.append(("validation set" if data else "test set", f"{dataset.opt['name']}: {images}"))
     if data:
         lines.append(("training", _schedule(opt, data)))
     lines.append(("log", os.path.relpath(log_file)))
@@ -40,40 +41,44 @@ def facts(opt: dict, model: Any, data: TrainingData | None) -> list[tuple[str, s
         lines.append((f"network_{label}", f"{opt[f'network_{label}']['type']}, {count:,} parameters"))
     lines.append(("device", _device(opt)))
     if data:
-        images = f"{data.section['name']}: {data.count:,} images"
-        workers = data.section["num_worker_per_gpu"]
-        lines.append(("training set", f"{images}, {data.batch} samples an iteration, {workers} data-loader workers"))
+        images = f"{data.section['name']}: {counted(data.count, 'image')}, batch size {data.batch}"
+        workers = counted(data.section["num_worker_per_gpu"], "data-loader worker")
+        lines.append(("training set", f"{images}, {workers}"))
     return lines
 
 
 def introduce_resume(state: State, given: dict, batch: int) -> None:
     """Say where the training continues, and which options have changed since the state was saved."""
     for problem in state.problems:
-        log.warning(f"{problem}; the state before it is used")
+        log.warning(f"{problem}; using the previous state")
     log.info(f"continuing from iteration {state.iteration:,} ({os.path.relpath(state.file)})")
     used, ignored = changes(state.content.get("options", given), given)
-    for words, lines in (("changed, used now", used), ("changed, but ignored: the state decides", ignored)):
+    for words, lines in (("changed option, applied", used), ("changed option, ignored", ignored)):
         for line in lines[:SHOWN]:
             log.info(f"  {words}: {line}")
         if len(lines) > SHOWN:
             log.info(f"  {words}: {len(lines) - SHOWN} more")
     before = state.content.get("batch", batch)
     if before != batch:
-        log.info(f"  an iteration now takes {batch} samples instead of {before}")
+        log.info(f"  the batch size is now {batch} instead of {before}")
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _schedule(opt: dict, data: TrainingData) -> str:
     total, val = opt["train"]["total_iter"], opt.get("val") or {}
-    validation = f", a validation every {val['val_freq']:,}" if val.get("val_freq") else ""
+    validated = f", validated every {val['val_freq']:,}" if val.get("val_freq") else ""
     return (
-        f"{total:,} iterations ({total * data.batch / data.count:,.1f} samples of each image), a state every "
-        f"{opt['logger']['save_checkpoint_freq']:,}{validation}, seed {opt['manual_seed']}"
+        f"{counted(total, 'iteration')} ({total * data.batch / data.count:,.1f} epochs), saved every "
+        f"{opt['logger']['save_checkpoint_freq']:,}{validated}, seed {opt['manual_seed']}"
     )
 
 
 def _device(opt: dict) -> str:
     if not opt["num_gpu"] or not torch.cuda.is_available():
-        kind = f"CPU, {torch.get_num_threads()} threads"
+        kind = f"CPU, {counted(torch.get_num_threads(), 'thread')}"
     else:
         kind = f"{opt['num_gpu']} x {torch.cuda.get_device_name()}"
     return f"{kind}, {opt['world_size']} processes" if opt["dist"] else kind

@@ -48,6 +48,9 @@ def explaining(name: str, where: Callable[[], str]) -> Iterator[None]:
     except RuntimeError as error:
         if "can't allocate memory" in str(error):
             raise UserError(_too_large("", where())) from error
+        if "DataLoader worker" in str(error):
+            reason = str(error).splitlines()[0]
+            raise UserError(f"datasets:train: {reason}; a lower num_worker_per_gpu needs less memory") from error
         raise
     except OSError as error:
         raise UserError(f"{error.filename or name}: {error.strerror or error}") from error

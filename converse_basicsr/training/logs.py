@@ -1,6 +1,9 @@
 """Two loggers with one file: `log` is also shown on the terminal, BasicSR's own logger only in the file."""
 
 import logging
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -12,11 +15,15 @@ _FORMAT = "%(asctime)s %(levelname)s: %(message)s"
 
 
 class _Terminal(logging.Handler):
-    """Prints above a live line; warnings with their level."""
+    """Prints above a live line, at once; warnings with their level. A closed terminal or pipe ends the output only."""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)
-        tqdm.write(text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}")
+        try:
+            tqdm.write(text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}")
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            give_up_terminal()
 
 
 class _File(logging.FileHandler):
@@ -27,14 +34,14 @@ class _File(logging.FileHandler):
 
 
 def open_logs(file: Path | None) -> None:
-    """Log to this file and to the terminal; None (all ranks but the first): only errors, on the terminal."""
+    """Log to this file and to the terminal; None (all ranks but the first): only warnings, on the terminal."""
     basicsr_logger.initialized_logger["basicsr"] = True  # else BasicSR adds its own terminal output
-    names = {"converse_basicsr": logging.INFO, "basicsr": logging.WARNING}
+    names = {"converse_basicsr": logging.INFO if file else logging.WARNING, "basicsr": logging.WARNING}
     close_logs()
     for name, level in names.items():
         logger = logging.getLogger(name)
         logger.propagate = False
-        logger.setLevel(logging.INFO if file else logging.ERROR)
+        logger.setLevel(logging.INFO)
         terminal = _Terminal(level)
         terminal.addFilter(lambda record: not getattr(record, "only_file", False))
         logger.addHandler(terminal)
@@ -49,4 +56,16 @@ def close_logs() -> None:
         logger = logging.getLogger(name)
         for handler in list(logger.handlers):
             logger.removeHandler(handler)
-            handler.close()
+            with suppress(OSError):  # a full disk
+                handler.close()
+
+
+def note_error(text: str) -> None:
+    """Write why a run ends into the log file, if that is possible: the disk may be full."""
+    with suppress(OSError):
+        log.error(text, extra={"only_file": True})
+
+
+def give_up_terminal() -> None:
+    """Discard all further output: its reader has gone."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the program ends)

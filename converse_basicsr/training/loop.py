@@ -1,5 +1,6 @@
 """The training loop: one iteration after the other, with logs, saved states and validations between them."""
 
+import math
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,11 +71,14 @@ class Training:
             UserError: a file cannot be read or written, a value is not finite, or memory is too small.
         """
         try:
-            with explaining(self.opt["name"], lambda: f"iteration {self.iteration}"):
+            with explaining(self.opt["name"], self._where):
                 return self._run(signals)
         finally:
             self.display.close()
             self.curves.close()
+
+    def _where(self) -> str:
+        return f"iteration {self.iteration}" if self.iteration else "the start"
 
     def _run(self, signals: StopSignals) -> int:
         stop = self._validate_what_is_missing(signals)
@@ -114,7 +118,6 @@ class Training:
 
     def _train(self, batch: dict, waited: float) -> None:
         self.iteration += 1
-        epoch = self.position // self.data.epoch
         self.position += self.data.batch
         model = self.model
         self.own_losses.forget()
@@ -122,7 +125,7 @@ class Training:
         self._check_finite(losses, batch)
         if self.journal:
             self.journal.trained(self.iteration, losses)
-        self.display.trained(self.iteration, epoch, losses, model.get_current_learning_rate()[0], waited)
+        self.display.trained(self.iteration, losses, model.get_current_learning_rate()[0], waited)
         self.curves.trained(self.iteration, losses)
 
     def _check_finite(self, losses: dict[str, float], batch: dict) -> None:
@@ -135,10 +138,10 @@ class Training:
         names = [name for _, finite, files in reports if everywhere or not finite for name in files]
         if self.journal:
             self.journal.diverged(self.iteration, f"{reason} at iteration {self.iteration}")
-        last = f"the last good state is iteration {self.saved}" if self.saved else "no state was saved yet"
+        last = f"Last saved state: {self.saved}" if self.saved else "No state was saved yet"
         raise UserError(
-            f"the training diverged: {reason} at iteration {self.iteration}, with the files {listed_files(names)}; "
-            f"{last}; a lower train:optim_g:lr may help"
+            f"the training diverged at iteration {self.iteration}: {reason}. Files of this batch: "
+            f"{listed_files(names)}. {last}. A lower train:optim_g:lr may help"
         )
 
     def _save(self) -> None:
@@ -189,8 +192,8 @@ class Training:
             self.curves.validated(self.iteration, name, measured)
             parts = []
             for metric, value in measured.items():
-                best, iteration = self.journal.best(metric, self._better(metric), name)
-                parts.append(f"{metric} {value:.4f} (best {best:.4f} at {iteration})")
+                best, iteration = self.journal.best(metric, self._better(metric), name) or (value, self.iteration)
+                parts.append(f"{metric} {value:.4f} (best: {best:.4f}, iteration {iteration})")
             if parts:
                 log.info(f"validation of {name} at iteration {self.iteration}: {', '.join(parts)}")
 
@@ -200,9 +203,11 @@ class Training:
         if not values:
             return
         value, known = sum(values) / len(values), self.journal.best(metric, self._better(metric))
+        if math.isnan(value):
+            return
         if known is None or (value > known[0] if self._better(metric) == "higher" else value < known[0]):
             self._save_as("best", {"metric": metric, "value": value})
-            log.info(f"models/net_*_best.pth: {metric} {value:.4f} at iteration {self.iteration}")
+            log.info(f"saved net_*_best.pth: best {metric} so far, {value:.4f}")
 
     def _better(self, metric: str) -> str:
         return ((self.val.get("metrics") or {}).get(metric) or {}).get("better", "higher")

@@ -1,8 +1,8 @@
 """The processes of a run: one, or several started by torchrun or slurm."""
 
 import os
-import socket
 import subprocess
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +14,10 @@ import torch
 import torch.distributed as dist
 
 from ..errors import UserError, in_one_line
-from .watch import INTERVAL, LOOKS, Watch
+from .watch import INTERVAL, LOOKS, Watch, is_lost_connection
 
 START_LIMIT = timedelta(minutes=10)  # for all processes to start
+RANK_0_SPEAKS = 10  # seconds within which rank 0 says that an option is missing
 LONGEST_WAIT = timedelta(hours=2)  # of a rank for the others, which a Watch observes meanwhile
 NEEDED = {
     "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"),
@@ -129,8 +130,11 @@ def started(
         watch.explain(error)
         if not watch.failed(_report(rank, error)):
             raise SystemExit(1) from error  # another process has said why
-        if rank and isinstance(error, UserError):
-            raise UserError(f"rank {rank}: {in_one_line(error)}") from error
+        if is_lost_connection(error):
+            reason = str(error).splitlines()[0]
+            raise UserError(f"rank {rank} has lost the connection to another process: {reason}") from error
+        if isinstance(error, UserError) and watch.hosts[rank] != watch.hosts[0]:  # its files may differ
+            raise UserError(f"on {watch.hosts[rank]}: {in_one_line(error)}") from error
         raise
 
 
@@ -154,11 +158,12 @@ def _connect(store: dist.Store, rank: int, world_size: int, backend: str, watch:
     control = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
     processes = Processes(rank, world_size, True, control, watch)
     if gpus:
-        _check_gpus(processes.gather((socket.gethostname(), str(torch.cuda.get_device_properties().uuid))))
+        uuids = processes.gather(str(torch.cuda.get_device_properties().uuid))
+        check_gpus(list(zip(watch.hosts, uuids, strict=True)))
     return processes
 
 
-def _check_gpus(gpus: list[tuple[str, str]]) -> None:
+def check_gpus(gpus: list[tuple[str, str]]) -> None:
     """Refuse two processes on one GPU.
 
     Args:
@@ -183,7 +188,8 @@ def _report(rank: int, error: BaseException) -> str:
 def _refuse_torchrun() -> None:
     if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1:
         if os.environ.get("RANK") != "0":
-            raise SystemExit(2)  # rank 0 says it
+            time.sleep(RANK_0_SPEAKS)  # torchrun ends all at the first exit
+            raise SystemExit(2)
         raise UserError(f"started by torchrun without --launcher pytorch; the call is: {CALL['pytorch']}")
 
 
@@ -199,9 +205,13 @@ def _translate_slurm(port: int | None) -> None:
     os.environ.update({name: os.environ[source] for name, source in names.items()})
     os.environ.setdefault("MASTER_PORT", str(port or 29500))
     if "MASTER_ADDR" not in os.environ:
-        command = ["scontrol", "show", "hostnames", os.environ["SLURM_NODELIST"]]
+        nodes = os.environ["SLURM_NODELIST"]
         try:
+            command = ["scontrol", "show", "hostnames", nodes]
             hosts = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise UserError(f"--launcher slurm: scontrol does not name the hosts ({error}); set MASTER_ADDR") from error
-        os.environ["MASTER_ADDR"] = hosts[0]
+            os.environ["MASTER_ADDR"] = hosts[0]
+        except (OSError, subprocess.CalledProcessError, IndexError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise UserError(
+                f"--launcher slurm: scontrol does not name the hosts of {nodes}: {reason}; set MASTER_ADDR"
+            ) from error

@@ -1,5 +1,6 @@
 """A training from its checks to its report."""
 
+import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +14,14 @@ from basicsr.models import build_model
 
 from ..checks import check_run
 from ..errors import UserError, in_one_line
-from ..evaluation.report import report
 from ..files.journal import JOURNAL, Journal
 from .experiment import note_options, only_run, prepare_folder
 from .finished_options import ONE, finish_options
 from .introduction import introduce, introduce_resume
-from .logs import close_logs, log, open_logs
+from .logs import close_logs, log, note_error, open_logs
 from .loop import Training
 from .processes import Processes
+from .report import report
 from .samples import TrainingData
 from .seeds import seed_generators
 from .states import State, load_state, newest_state, restore, start_from
@@ -63,16 +64,20 @@ def train(given: dict, start: Start, processes: Processes) -> int:
         return _train(opt, given, load_state(file, opt) if file else None, start, processes)
     with only_run(Path(opt["path"]["experiments_root"])):
         state = _find_state(opt, start)
-        prepare_folder(opt, state, start.force)
+        prepare_folder(opt, state, start.auto_resume, start.force)
         processes.share(state.file if state else None)
         return _train(opt, given, state, start, processes)
 
 
 def _find_state(opt: dict, start: Start) -> State | None:
     path = opt["path"].get("resume_state")
-    if start.auto_resume:
-        return newest_state(opt)
-    return load_state(Path(path), opt) if path else None
+    state = newest_state(opt) if start.auto_resume else None
+    state = state or (load_state(Path(path), opt) if path else None)
+    if state and state.iteration > opt["train"]["total_iter"]:
+        raise UserError(
+            f"train:total_iter: {opt['train']['total_iter']} is less than the iteration of the state, {state.file}"
+        )
+    return state
 
 
 def _train(opt: dict, given: dict, state: State | None, start: Start, processes: Processes) -> int:
@@ -84,29 +89,32 @@ def _train(opt: dict, given: dict, state: State | None, start: Start, processes:
                 opt["manual_seed"] = state.content.get("manual_seed", opt["manual_seed"])
         torch.backends.cudnn.benchmark = True
         data = TrainingData(opt, processes)
+        if state:
+            introduce_resume(state, given, data.batch)
         val = [section for phase, section in opt["datasets"].items() if phase.startswith("val")]
         sets = [build_dataset(section) for section in val if opt.get("val") is not None]
         seed_generators(opt["manual_seed"])
         model = build_model(opt)
         iteration = position = 0
         if state:
-            restore(state, model)
+            restore(state, model, given)
             iteration = state.iteration
             position = state.content.get("position", iteration * data.batch)
-            introduce_resume(state, given, data.batch)
         journal = None
         if processes.is_first:
             journal = Journal(Path(opt["path"]["log"], JOURNAL), opt["logger"]["print_freq"])
             journal.resume(iteration)
         introduce(opt, model, data, sets, log_file)
-        with StopSignals() as signals:
+        with StopSignals(processes.is_first) as signals:
             training = Training(
                 opt, given, model, data, sets, processes, iteration, position, journal, start.with_report
             )
             stop = training.run(signals)
         if stop:
-            log.info(f"stopped at iteration {training.iteration} of {training.total}, its state is saved; "
-                     "the same command with --auto_resume continues")  # fmt: skip
+            log.info(
+                f"stopped by {signal.Signals(stop).name} at iteration {training.iteration} of {training.total}; "
+                "state saved. To continue, run the same command with --auto_resume"
+            )
         elif start.with_report and processes.is_first:
             report(training.rows, opt)
         return stop
@@ -119,14 +127,16 @@ def logged(log_file: Path | None, processes: Processes = ONE) -> Iterator[None]:
         open_logs(log_file if processes.is_first else None)
         yield
     except UserError as error:
-        log.error(in_one_line(error), extra={"only_file": True})
+        note_error(in_one_line(error))
         raise
     except Exception as error:  # a bug, or a failure that nobody foresaw
         processes.explain(error)
-        log.error(traceback.format_exc(), extra={"only_file": True})
+        note_error(traceback.format_exc())
         text = str(error).strip().splitlines()
+        where = f" in rank {processes.rank}" if processes.rank else ""
         raise UserError(
-            f"unexpected {type(error).__name__}: {text[0] if text else ''} (details: {log_file or '--traceback'})"
+            f"unexpected error{where}, {type(error).__name__}: {text[0] if text else ''} "
+            f"(details: {log_file or '--traceback'})"
         ) from error
     finally:
         close_logs()

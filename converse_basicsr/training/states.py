@@ -19,8 +19,9 @@ from ..files.checkpoint import load_file, save_file
 
 POOL = ("queue_lr", "queue_gt", "queue_ptr")  # of RealESRNetModel and RealESRGANModel: the pairs that they mix
 _SCHEDULE = {"milestones", "gamma", "restarts", "restart_weights", "periods", "cumulative_period", "eta_min"}
-_IGNORED = ("train:optim_", "path:pretrain_network_", "path:param_key_", "path:strict_load_")
+_IGNORED = ("path:pretrain_network_", "path:param_key_", "path:strict_load_")
 _OF_THE_CALL = ("path:resume_state",)
+_MOST = 2**53  # iterations and samples
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -51,7 +52,7 @@ def state_file(opt: dict, iteration: int) -> Path:
 
 def labels_of(opt: dict) -> list[str]:
     """The networks' labels: g for network_g."""
-    return [key.removeprefix("network_") for key in opt if key.startswith("network_")]
+    return [key.removeprefix("network_") for key in opt if key.startswith("network_") and opt[key] is not None]
 
 
 def load_state(path: Path, opt: dict) -> State:
@@ -61,7 +62,7 @@ def load_state(path: Path, opt: dict) -> State:
         UserError: the file is not a training state, is damaged, or belongs to other networks.
     """
     content = load_file(path)
-    if not isinstance(content, dict) or not {"iter", "optimizers", "schedulers"} <= content.keys():
+    if not _is_state(content):
         kind = "the weights of a network, for path:pretrain_network_g" if path.suffix == ".pth" else "something else"
         raise UserError(f"{path} is not a training state (N.state) but {kind}")
     state = State(path, content)
@@ -84,7 +85,7 @@ def newest_state(opt: dict) -> State | None:
         except UserError as error:
             problems.append(str(error))
     if problems:
-        raise UserError(f"no state can be used: {problems[0]}; --force renames the folder and starts again")
+        raise UserError(f"all saved states are damaged: {problems[0]}; --force renames the folder and starts again")
     return None
 
 
@@ -97,8 +98,13 @@ def start_from(state: State, opt: dict) -> None:
             opt["path"][f"strict_load_{label}"] = True
 
 
-def restore(state: State, model: Any) -> None:
-    """Restore optimisers, schedulers and the pool of pairs; the schedule itself is that of the options.
+def restore(state: State, model: Any, given: dict) -> None:
+    """Restore optimisers, schedulers and the pool of pairs; schedule and changed optimiser options are the given ones.
+
+    Args:
+        state: the state.
+        model: a new model of BasicSR.
+        given: the options as read from the file.
 
     Raises:
         UserError: the state is of another model.
@@ -109,6 +115,7 @@ def restore(state: State, model: Any) -> None:
         model.resume_training({**content, "schedulers": schedulers})
     except (AssertionError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(f"{state.file} does not fit the model: {str(error).splitlines()[0]}") from error
+    _apply_optimiser_options(model, (content.get("options") or given)["train"], given["train"])
     for name, value in content.get("pool", {}).items():
         setattr(model, name, value.to(model.device) if isinstance(value, torch.Tensor) else value)
 
@@ -139,7 +146,7 @@ def save_state(model: Any, opt: dict, given: dict, iteration: int, position: int
     }
     pool = {name: getattr(model, name) for name in POOL if hasattr(model, name)}
     save_file({**state, "pool": pool} if pool else state, state_file(opt, iteration))
-    _delete_old(opt)
+    _delete_old(opt, iteration)
 
 
 def save_networks(model: Any, opt: dict, name: str, notes: dict | None = None) -> None:
@@ -176,17 +183,45 @@ def changes(old: dict, new: dict) -> tuple[list[str], list[str]]:
     used, ignored = [], []
     for place in sorted({*old, *new}):
         if old.get(place) != new.get(place) and not place.startswith(_OF_THE_CALL):
-            line = f"{place} {old.get(place)!r} -> {new.get(place)!r}"
+            before, after = (repr(options[place]) if place in options else "not set" for options in (old, new))
+            line = f"{place}: {before} -> {after}"
             (ignored if place.startswith(_IGNORED) else used).append(line)
     return used, ignored
 
 
-def _delete_old(opt: dict) -> None:
+def _delete_old(opt: dict, newest: int) -> None:
+    """Delete states that keep_last does not keep; those after `newest` are damaged ones of an earlier run."""
     keep = opt["logger"].get("keep_last")
-    for iteration in iterations_of(Path(opt["path"]["training_states"]))[:-keep] if keep else []:
+    known = [number for number in iterations_of(Path(opt["path"]["training_states"])) if number <= newest]
+    for iteration in known[:-keep] if keep else []:
         state_file(opt, iteration).unlink(missing_ok=True)  # first: a state must have its networks
         for label in labels_of(opt):
             Path(opt["path"]["models"], f"net_{label}_{iteration}.pth").unlink(missing_ok=True)
+
+
+def _is_state(content: object) -> bool:
+    if not isinstance(content, dict) or not {"iter", "optimizers", "schedulers"} <= content.keys():
+        return False
+    counts = [content["iter"], content.get("position", 0), content.get("batch", 1)]
+    return all(type(count) is int and 0 <= count < _MOST for count in counts)
+
+
+def _apply_optimiser_options(model: Any, old: dict, new: dict) -> None:
+    """Let changed options of an optimiser, such as a lower lr, replace those of the state.
+
+    The learning rate is scaled, because the schedule has changed it since the start.
+    """
+    sections = [
+        key for key in ("optim_g", "optim_d") if isinstance(old.get(key), dict) and isinstance(new.get(key), dict)
+    ]
+    for key, optimizer, scheduler in zip(sections, model.optimizers, model.schedulers, strict=False):
+        changed = {name: value for name, value in new[key].items() if value != old[key].get(name) and name != "type"}
+        factor = changed.pop("lr", 1) / old[key]["lr"] if "lr" in changed else 1
+        for group in optimizer.param_groups:
+            group.update({name: value for name, value in changed.items() if name in group})
+            group["lr"] *= factor
+            group["initial_lr"] *= factor
+        scheduler.base_lrs = [lr * factor for lr in scheduler.base_lrs]
 
 
 def _without_schedule(values: dict) -> dict:

@@ -10,12 +10,13 @@ from basicsr.models import build_model
 
 from ..checks import check_run
 from ..errors import UserError
-from ..evaluation.report import report
 from .experiment import archive, note_options, only_run
 from .finished_options import finish_options
 from .introduction import introduce
+from .iteration import explaining
 from .logs import log
 from .processes import Processes
+from .report import report
 from .run import Start, logged
 from .seeds import seed_generators
 from .validation import means, measures_itself, validate
@@ -55,7 +56,7 @@ def _clear(folder: Path) -> None:
 
 def _test(opt: dict, given: dict, start: Start, processes: Processes) -> None:
     log_file = processes.share(note_options(opt, given) if processes.is_first else None)
-    with logged(log_file, processes):
+    with logged(log_file, processes), explaining(opt["name"], lambda: "the test"):
         torch.backends.cudnn.benchmark = True
         seed_generators(opt["manual_seed"])
         sets = [build_dataset(section) for _, section in sorted(opt["datasets"].items())]

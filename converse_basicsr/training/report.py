@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .figure import save_comparison
-from .measure import Row
+from ..evaluation.figure import save_comparison
+from ..evaluation.measure import Row
+from .logs import log
 
 
 def report(rows_of: dict[str, list[Row]], opt: dict) -> None:
-    """Print metrics per image and their mean, and save the comparison figure, for every set with ground truth.
+    """Show metrics per image and their mean, and save the comparison figure, for every set with ground truth.
 
     The baseline is bicubic upsampling, or the input itself at scale 1.
 
@@ -31,9 +32,9 @@ def report(rows_of: dict[str, list[Row]], opt: dict) -> None:
         _print_table(rows, name, baseline, network)
         if opt["is_train"]:
             _print_hint(rows, baseline, opt)
-        print(f"picture     {os.path.relpath(panel)}")
+        log.info(f"figure      {os.path.relpath(panel)}")
     if checkpoint:
-        print(f"checkpoint  {os.path.relpath(checkpoint)}")
+        log.info(f"checkpoint  {os.path.relpath(checkpoint)}")
 
 
 def _print_table(rows: list[Row], dataset: str, baseline: str, network: str) -> None:
@@ -47,11 +48,11 @@ def _print_table(rows: list[Row], dataset: str, baseline: str, network: str) -> 
     def cell(before: float, after: float) -> str:
         return f"{before:>{column}.4f}  {after:>{column}.4f}  {after - before:>+8.4f}"
 
-    print(f"\n{dataset}: {', '.join(names)}")
-    print(line("image", [f"{baseline:>{column}}  {network:>{column}}  {'change':>8}"] * len(names)))
+    log.info(f"\n{dataset}: {', '.join(names)}")
+    log.info(line("image", [f"{baseline:>{column}}  {network:>{column}}  {'change':>8}"] * len(names)))
     for row in rows:
-        print(line(row.name, [cell(row.baseline_metrics[name], row.restored_metrics[name]) for name in names]))
-    print(line("mean", [cell(*_means(rows, name)) for name in names]))
+        log.info(line(row.name, [cell(row.baseline_metrics[name], row.restored_metrics[name]) for name in names]))
+    log.info(line("mean", [cell(*_means(rows, name)) for name in names]))
 
 
 def _print_hint(rows: list[Row], baseline: str, opt: dict) -> None:
@@ -59,10 +60,10 @@ def _print_hint(rows: list[Row], baseline: str, opt: dict) -> None:
     name, metric = next(iter(opt["val"]["metrics"].items()))
     before, after = _means(rows, name)
     if after <= before if metric.get("better", "higher") == "higher" else after >= before:
-        reference = "bicubic upsampling" if baseline == "bicubic" else "the input itself"
-        print(
-            f"hint        {name} is not yet better than that of {reference}: {opt['train']['total_iter']} iterations "
-            "are few; raise train:total_iter and the schedule with it"
+        reference = "bicubic upsampling" if baseline == "bicubic" else "the input"
+        log.info(
+            f"hint        {name} is not better than {reference} after {opt['train']['total_iter']} iterations; "
+            "increase train:total_iter and train:scheduler"
         )
 
 
