@@ -5,8 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh
 PATH="$PWD/.venv/bin:$PATH"
 
-echo "+ basicsr train -opt options/converse_srresnet.yml"
-basicsr train -opt options/converse_srresnet.yml
+echo "+ basicsr train -opt options/converse_srresnet.yml --auto_resume"
+basicsr train -opt options/converse_srresnet.yml --auto_resume
 
 cat <<'END'
 

@@ -194,8 +194,12 @@ def test_a_border_that_leaves_nothing_is_named(metric, border, least):
 def test_a_file_that_is_not_an_image_is_named(data):
     for path in (data / "data/LR").iterdir():
         path.write_text("not an image")
-    message = refusal()
-    assert "datasets:train: " in message and "data/LR/image" in message
+    assert "datasets:train: 3 of 3 files" in refusal()
+
+
+def test_a_folder_without_its_counterpart_is_named(data):
+    (data / "data/LR/image1.png").unlink()
+    assert "datasets:train: data/LR has no input for image1.png of data/HR" in refusal()
 
 
 def test_a_folder_without_images_is_named(data):

@@ -191,3 +191,25 @@ def test_each_family_trains_resumes_and_tests(in_tmp, family):
     )
     assert "test of tiny_val: psnr" in run("test", "-opt", "test.yml")
     assert len(list((in_tmp / "results/tiny_test/visualization/tiny_val").iterdir())) == 3
+
+
+OWN_SCRIPT = """
+import os
+import converse_basicsr.archs
+from basicsr.train import train_pipeline
+train_pipeline(os.getcwd())
+"""
+
+
+@pytest.mark.usefixtures("needs_basicsr")
+def test_basicsrs_own_script_trains_our_networks_and_its_states_are_continued(in_tmp):
+    write_images(in_tmp / "data", count=4)
+    no_cuda = {f"datasets__train__{name}": value for name, value in (("prefetch_mode", None), ("pin_memory", False))}
+    write_options(in_tmp / "own.yml", name="own", num_gpu=0, **no_cuda)
+    (in_tmp / "own.py").write_text(OWN_SCRIPT)
+    done = subprocess.run([sys.executable, "own.py", "-opt", "own.yml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    state = "experiments/own/training_states/2.state"
+    write_options(in_tmp / "tiny.yml", path__resume_state=state, train__total_iter=4, num_gpu=0)
+    printed = run("train", "-opt", "tiny.yml")
+    assert f"continuing from iteration 2 ({state})" in printed and "iteration 4 of 4" in printed

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 import converse_basicsr.data  # noqa: F401 (registers)
 from converse_basicsr.checks.datasets import check_dataset
@@ -15,6 +16,7 @@ from converse_basicsr.errors import UserError
 from converse_basicsr.files.image_folder import images_in
 from converse_basicsr.files.lmdb_environment import lmdb_environment
 
+from basicsr.data import build_dataset
 from basicsr.utils.lmdb_util import LmdbMaker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -106,6 +108,18 @@ def test_an_unusable_file_is_named(pairs, kind, phase, damage):
         UserError, match=rf"^datasets:{phase}: 1 of 5 files cannot be read as images: gt/3.png .*{reason}"
     ):
         check(kind, phase)
+
+
+@pytest.mark.parametrize("lmdb", [False, True])
+def test_files_of_realesrgan_are_read_too(pairs, stored, lmdb):
+    options = yaml.safe_load((REPOSITORY / "options/realesrnet_converse_srresnet.yml").read_text())["datasets"]["train"]
+    Path("list.txt").write_text("".join(f"{number}.png\n" for number in range(COUNT)))
+    options |= section("RealESRGANDataset", lmdb) | {"meta_info": "list.txt"}
+    assert check_dataset("train", options, "train", 4).smallest == (32, 48)
+    if not lmdb:
+        Path("gt/3.png").write_bytes(b"")
+        with pytest.raises(UserError, match=r"^datasets:train: 1 of 5 files .*: gt/3.png \(empty\)"):
+            check_dataset("train", options, "train", 4)
 
 
 def test_only_a_few_files_are_listed(pairs):
@@ -298,7 +312,9 @@ def test_keys_must_be_in_the_lmdb(stored):
     for root in ("gt", "lq"):
         with Path(f"{root}.lmdb/meta_info.txt").open("a") as file:
             file.write("absent.png (32,48,3) 1\n")
-    with pytest.raises(UserError, match=r"1 of 6 files .*: absent \(meta_info.txt lists it, but data.mdb does not"):
+    with pytest.raises(
+        UserError, match=r"1 of 6 files .*: lq.lmdb/absent \(meta_info.txt lists it, but data.mdb does not"
+    ):
         check(lmdb=True)
 
 
@@ -307,6 +323,18 @@ def test_lmdbs_of_pairs_must_have_the_same_keys(stored):
     meta_info.write_text(meta_info.read_text().replace("image2.png", "other.png"))
     with pytest.raises(UserError, match="^datasets:train: lq.lmdb has no input for image2 of gt.lmdb"):
         check(lmdb=True)
+
+
+def test_an_unusable_value_of_an_lmdb_is_named(in_tmp):
+    maker = LmdbMaker("gt.lmdb", map_size=2**24)
+    maker.put(cv2.imencode(".png", image())[1].tobytes(), "good", (32, 48, 3))
+    maker.put(b"no image", "bad", (32, 48, 3))
+    maker.close()
+    with pytest.raises(UserError, match=r"1 of 2 files cannot be read as images: gt.lmdb/bad \(not an image"):
+        check("GaussianDenoisingDataset", lmdb=True)
+    dataset = build_dataset({**section("GaussianDenoisingDataset", lmdb=True), "phase": "train"})
+    with pytest.raises(UserError, match="^gt.lmdb/bad: not an image"):
+        dataset[dataset.paths.index("bad")]
 
 
 def test_an_lmdb_without_data_is_named(stored):

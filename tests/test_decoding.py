@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from converse_basicsr.data.decoding import decode_image
+from converse_basicsr.data.decoding import decode_pixels, to_unit_range
 from converse_basicsr.errors import UserError
 from converse_basicsr.files.image_header import bytes_header
 
@@ -25,6 +25,10 @@ INDEX = RANDOM.integers(0, 4, (24, 40), dtype=np.uint8)
 PALETTE = np.array([[10, 20, 30], [200, 100, 0], [0, 255, 7], [90, 90, 91]], np.uint8)
 RAMP = np.linspace(0, 255, 40).astype(np.uint8)  # smooth: JPEG keeps it
 CMYK = np.stack(np.broadcast_arrays(RAMP, RAMP[::-1], RAMP[:24, None], RAMP[:24, None] // 2), -1)
+
+
+def decode_image(content: bytes, path: str, color: str) -> np.ndarray:
+    return to_unit_range(decode_pixels(content, path, color))
 
 
 def saved(pixels: np.ndarray, format: str, mode: str | None = None, **options) -> bytes:

@@ -219,3 +219,12 @@ def test_the_help_says_what_paths_are_relative_to(capsys, command):
     with pytest.raises(SystemExit):
         main([command, "--help"])
     assert "relative to the current directory" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("text", "value"), [("5e3", 5000), ("1e-3", 1e-3), ("2.5e1", 25), ("-1e0", -1)])
+def test_whole_numbers_with_an_exponent_are_integers(in_tmp, text, value):
+    """As in BasicSR's own files: val_freq: !!float 5e3."""
+    (in_tmp / "some.yml").write_text(f"a: !!float {text}\n")
+    (in_tmp / "other.yml").write_text("a: 1\n")
+    for found in (read_options("some.yml"), read_options("other.yml", [f"a={text}"])):
+        assert found == {"a": value} and type(found["a"]) is type(value)

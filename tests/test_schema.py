@@ -8,7 +8,7 @@ from conftest import REPOSITORY
 from tiny import MISSING, options
 
 from converse_basicsr.errors import UserError
-from converse_basicsr.options.schema import check_schema, json_schema
+from converse_basicsr.options.schema import check_schema, dist_params, json_schema
 
 TRAIN, VAL = "datasets__train", "datasets__val"
 STEPS = {"type": "MultiStepLR", "milestones": [1, 2]}
@@ -169,7 +169,7 @@ FOLDER = "must be a folder name: at most 200 letters, digits, _, - and ., beginn
         ("val__tile_overlap", -1, INDEX),
         ("val__x8", 1, "must be true or false, got 1"),
         ("val__metrics", {"a/b": {"type": "calculate_psnr"}}, FOLDER),
-        *(("val__metrics__psnr__crop_border", border, INDEX) for border in (-1, 1.5, "4", True)),
+        *(("val__metrics__psnr__crop_border", border, INDEX) for border in (-1, 1.5, "4", True, None)),
         ("val__metrics__psnr__better", "highest", "must be higher or lower, got 'highest'"),
         ("logger__print_freq", 0, COUNT),
         ("logger__save_checkpoint_freq", 5e3, COUNT),
@@ -265,6 +265,12 @@ def test_a_test_has_rules_of_its_own(changes, message):
 
 def test_a_long_value_is_shortened():
     assert refusal(name="x" * 5000).endswith("xxx...")
+
+
+def test_processes_can_be_connected_before_the_file_is_checked():
+    assert dist_params({"dist_params": {"backend": "gloo", "port": 5}}).model_dump() == {"backend": "gloo", "port": 5}
+    for wrong in ({}, {"dist_params": None}, {"dist_params": 3}, {"dist_params": {"port": "x"}}):
+        assert dist_params(wrong).model_dump() == {"backend": "nccl", "port": None}
 
 
 def test_options_are_not_changed():

@@ -15,8 +15,10 @@ import converse_basicsr.data
 import converse_basicsr.metrics
 import converse_basicsr.models  # noqa: F401 (register)
 from converse_basicsr import Converse2D
+from converse_basicsr.benchmark import runner
 from converse_basicsr.checks import check_run
 from converse_basicsr.cli import main
+from converse_basicsr.errors import UserError
 from converse_basicsr.options.constructors import check_type
 from converse_basicsr.options.reading import read_options
 from converse_basicsr.options.schema import check_schema
@@ -191,3 +193,13 @@ def test_a_name_that_does_not_exist_and_a_folder_that_cannot_be_written(in_tmp, 
     Path("file").touch()
     assert options_command("copy", "dncnn", "--to", "file/x") == 2
     assert "cannot write file/x/dncnn.yml: Not a directory" in capsys.readouterr().err
+
+
+def test_the_smoke_benchmark_is_found_from_any_folder(in_tmp, monkeypatch):
+    def stop(_: None) -> None:
+        raise UserError("read")
+
+    read = []
+    monkeypatch.setattr(runner, "run_benchmark", lambda benchmark, *_: stop(read.append(benchmark)))
+    assert main(["benchmark", "--smoke"]) == 2
+    assert [benchmark.name for benchmark in read] == ["smoke"]

@@ -216,7 +216,8 @@ def test_a_pool_of_pairs_is_part_of_the_state(monkeypatch):
 
     try:
         monkeypatch.setattr(torch.Tensor, "cuda", lambda self: self)
-        changes = {"model_type": "PoolModel", "train__total_iter": 9, "logger__save_checkpoint_freq": 7}
+        changes = {"model_type": "PoolModel"}
+        changes |= {"train__total_iter": 9, "logger__save_checkpoint_freq": 7}
         train(**changes)
         expected = weights()
         with pytest.raises(SystemExit), monkeypatch.context() as patch:

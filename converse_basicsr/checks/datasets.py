@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data import file_rules as rules
-from ..data.reading import files_of as files_of_sample
-from ..data.reading import in_one_line
+from ..data.ground_truth_dataset import GroundTruthDataset
+from ..data.reading import files_of, in_one_line
 from ..errors import UserError
-from ..files.header_scan import Header, file_headers, lmdb_headers
+from ..files.header_scan import file_headers, lmdb_headers
+from ..files.image_header import ImageHeader
 from ..files.lmdb_environment import lmdb_environment
 from ..options.constructors import check_type
 
@@ -58,14 +59,14 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
         if isinstance(options[name], str):
             options[name] = str(_check_path(f"{where}:{name}", options[name], lmdb and name.startswith("dataroot")))
     name = dataset_class.__name__
-    with _naming(where, name, "its files"):
+    with _naming(where, name):
         notes = _check_folders(name, options, lmdb)
         dataset = dataset_class(options)
     if len(dataset) == 0:
         raise UserError(f"{where}: the data set has no images")
-    with _naming(where, name, "its files"):
+    with _naming(where, name):
         smallest = _check_files(where, dataset, options, lmdb, notes)
-    with _naming(where, name, f"its first sample ({files_of_sample(dataset, 0)})"):
+    with _naming(where, name, files_of(dataset, 0)):
         sample = dataset[0]
     return CheckedDataset(sample, smallest, tuple(notes))
 
@@ -101,39 +102,43 @@ def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: 
     """Read the headers, apply the rules, add notes, and return the size of the smallest ground-truth image."""
     from basicsr.data.paired_image_dataset import PairedImageDataset
 
-    from ..data.ground_truth_dataset import GroundTruthDataset
-
-    files = files_of(dataset, options)
+    files, headers = _listed_files(dataset, options), {}
     ours, pairs = isinstance(dataset, GroundTruthDataset), isinstance(dataset, PairedImageDataset)
-    train, scale, patch = options["phase"] == "train", options.get("scale"), options.get("gt_size")
-    read = lmdb_headers if lmdb else file_headers
-    headers: dict[str, list[Header]] = {}
     for role, paths in files.items():
-        headers[role] = read(options[f"dataroot_{role}"], paths, where)
-        rules.refuse_unusable(paths, headers[role])
+        root = options[f"dataroot_{role}"]
+        headers[role] = (lmdb_headers if lmdb else file_headers)(root, paths, where)
+        files[role] = [f"{root}/{key}" for key in paths] if lmdb else paths
+        rules.refuse_unusable(files[role], headers[role])
         notes += rules.content_notes(headers[role], keeps_16_bits=ours)
-    if not train and files:
-        rules.refuse_same_names(files.get("lq") or files["gt"])
-    if pairs and scale:
-        rules.refuse_wrong_pairs(files["gt"], headers["lq"], headers["gt"], scale, crops=not train)
-        notes += [] if train else rules.crop_note(headers["lq"], headers["gt"], scale)
-    if train and ours and patch < dataset.least_side:
-        raise UserError(f"gt_size: must be {dataset.least_side} or more, got {patch}")
-    if train and patch and (ours or pairs):
-        rules.refuse_small(files["gt"], headers["gt"], patch, f"gt_size ({patch})")
-    if ours and not train:
-        rules.refuse_small(files["gt"], headers["gt"], dataset.least_side, f"{dataset.least_side} pixels")
+    if options["phase"] != "train" and files:
+        rules.refuse_same_names(files.get("lq") or files["gt"], files.get("gt"))
     if "gt" not in headers:
         return None
     sizes = [(header.height, header.width) for header in headers["gt"]]
-    if pairs and scale:  # validation crops the ground truth to its input
+    if pairs and options.get("scale"):
+        scale, validates = options["scale"], options["phase"] != "train"
+        rules.refuse_wrong_pairs(files["gt"], headers["lq"], headers["gt"], scale, crops=validates)
+        notes += rules.crop_note(headers["lq"], headers["gt"], scale)
         sizes = [(scale * header.height, scale * header.width) for header in headers["lq"]]
     if ours:
+        _check_sides(files["gt"], headers["gt"], options, dataset.least_side)
         sizes = [tuple(side - side % dataset.multiple for side in size) for size in sizes]
+    if pairs and options["phase"] == "train":
+        rules.refuse_small(files["gt"], headers["gt"], options["gt_size"], f"gt_size ({options['gt_size']})")
     return min(sizes, key=min)
 
 
-def files_of(dataset: object, options: dict) -> dict[str, list[str]]:
+def _check_sides(files: list[str], headers: list[ImageHeader], options: dict, least: int) -> None:
+    """Check patch and images of a data set of ours; `least` is the smallest side that can be degraded."""
+    if options["phase"] != "train":
+        rules.refuse_small(files, headers, least, f"{least} pixels")
+        return
+    if options["gt_size"] < least:
+        raise UserError(f"gt_size: must be {least} or more, got {options['gt_size']}")
+    rules.refuse_small(files, headers, options["gt_size"], f"gt_size ({options['gt_size']})")
+
+
+def _listed_files(dataset: object, options: dict) -> dict[str, list[str]]:
     """The files (or LMDB keys) of every sample by role, 'lq' or 'gt', from the list `paths` of BasicSR's data sets.
 
     A data set without such a list, for example of videos, gives {}: only its first sample is checked.
@@ -148,7 +153,7 @@ def files_of(dataset: object, options: dict) -> dict[str, list[str]]:
 
 
 @contextmanager
-def _naming(where: str, name: str, what: str) -> Iterator[None]:
+def _naming(where: str, name: str, what: str = "its files") -> Iterator[None]:
     """Turn every exception of a data set into a UserError that names the set and what it could not read."""
     try:
         yield

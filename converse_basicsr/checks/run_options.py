@@ -10,7 +10,7 @@ from ..errors import UserError, did_you_mean, plain
 from ..inference.calling import takes_kernel
 from ..options.constructors import check_type
 from ..options.schema import check_schema
-from ..options.sections import Loaded, TrainSet
+from ..options.sections import TrainSet
 from .datasets import CheckedDataset, check_dataset
 from .keys import keys_read
 from .losses import check_losses, check_measurable, check_metrics
@@ -89,7 +89,7 @@ def _check_keys(where: str, section: dict, dataset: type) -> None:
     for key in section:
         if key not in known:
             raise UserError(f"{where}: {dataset.__name__} has no option {plain(key)!r}{did_you_mean(key, known)}")
-        if key in Loaded.model_fields and key.startswith(("dataroot", "meta_info", "filename")) and key not in own:
+        if key.startswith(("dataroot", "meta_info", "filename")) and key not in own:
             raise UserError(f"{where}: {dataset.__name__} ignores the option {key!r}{did_you_mean(key, own)}")
 
 

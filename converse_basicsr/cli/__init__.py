@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from .. import __version__
 from ..compat import load_in_spawned_worker
 from ..errors import UserError, in_one_line
-from . import benchmark, data, doctor, options, reproduce, train
+from . import benchmark, check, data, doctor, options, reproduce, train
 
 load_in_spawned_worker()
 
@@ -24,6 +24,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"basicsr: error: {in_one_line(error)}", file=sys.stderr)
         return 2
+    except Exception as error:  # a bug, or a failure that nobody foresaw
+        if args.traceback:
+            raise
+        text = str(error).strip().splitlines()
+        message = f"unexpected {type(error).__name__}: {text[0] if text else ''} (--traceback shows where)"
+        print(f"basicsr: error: {message}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as interrupt:
         print(f"basicsr: interrupted{args.on_interrupt}", file=sys.stderr)
         return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
@@ -37,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"converse_basicsr {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (train, benchmark, reproduce, data, options, doctor):
+    for module in (train, check, benchmark, reproduce, data, options, doctor):
         module.add_parsers(subparsers)
     for subparser in _leaves(subparsers):
         subparser.add_argument("--traceback", action="store_true", help="show where an error came from")

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..options.reading import read_options
-    from ..options.schema import check_schema
+    from ..options.schema import check_schema, dist_params
     from ..preparation.demo import build_demo_if_asked_for
     from ..training.processes import started
     from ..training.run import Start, train
@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
         check_schema(given, args.is_train)
     except UserError as error:  # raised when the processes are connected: then one of them reports it
         given, mistake = {}, error
-    dist_params = given.get("dist_params") or {}
-    with started(args.launcher, dist_params.get("backend", "nccl"), dist_params.get("port")) as processes:
+    connection = dist_params(given)
+    with started(args.launcher, connection.backend, connection.port) as processes:
         if mistake:
             raise mistake
         given = processes.share(given)

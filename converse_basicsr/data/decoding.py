@@ -1,4 +1,4 @@
-"""Decoding of image files to float arrays."""
+"""Decoding of image files."""
 
 import io
 import os
@@ -14,17 +14,7 @@ COLORS = {"rgb": cv2.IMREAD_COLOR, "gray": cv2.IMREAD_GRAYSCALE}
 _MODES = {"rgb": "RGB", "gray": "L"}  # Pillow's
 
 
-def decode_image(content: bytes, path: str, color: str) -> np.ndarray:
-    """An encoded image as (H, W, 3) RGB or (H, W, 1) gray, float32 in [0, 1].
-
-    Args, errors and what is decoded: as in decode_pixels, with all 16 bits.
-    """
-    image = decode_pixels(content, path, color, keep_16_bits=True)
-    image = image.astype(np.float32) / np.iinfo(image.dtype).max
-    return image[..., None] if color == "gray" else np.ascontiguousarray(image[..., ::-1])
-
-
-def decode_pixels(content: bytes, path: str | os.PathLike, color: str, keep_16_bits: bool) -> np.ndarray:
+def decode_pixels(content: bytes, path: str | os.PathLike, color: str, keep_16_bits: bool = True) -> np.ndarray:
     """An encoded image as (H, W, 3) BGR or (H, W) gray, uint8 or uint16.
 
     Images have 8 or 16 bits per sample. Alpha is dropped: pixels keep the colour stored in the file. Gray and colour
@@ -45,12 +35,17 @@ def decode_pixels(content: bytes, path: str | os.PathLike, color: str, keep_16_b
     if header.alpha and header.bits == 8 and header.format in ("TIFF", "GIF"):
         image = _without_alpha(content, color)
     else:
-        image = decode(content, COLORS[color] | cv2.IMREAD_ANYDEPTH)
+        deep = cv2.IMREAD_ANYDEPTH if keep_16_bits and header.bits == 16 else 0
+        image = decode(content, COLORS[color] | deep)
     if image is None:
         raise UserError(f"{path}: damaged: OpenCV cannot decode it")
-    if image.dtype.itemsize * 8 != header.bits:
-        raise UserError(f"{path}: {header.format} with {image.dtype} samples is not supported; convert it to PNG")
-    return image if keep_16_bits or header.bits == 8 else (image >> 8).astype(np.uint8)
+    return image
+
+
+def to_unit_range(pixels: np.ndarray) -> np.ndarray:
+    """(H, W, 3) BGR or (H, W) gray, uint8 or uint16, as (H, W, 3) RGB or (H, W, 1), float32 in [0, 1]."""
+    image = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+    return image[..., None] if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
 
 
 def _without_alpha(content: bytes, color: str) -> np.ndarray | None:

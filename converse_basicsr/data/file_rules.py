@@ -51,11 +51,16 @@ def refuse_wrong_pairs(
     _refuse(mixed, len(files), "have another number of channels than their input")
 
 
-def refuse_same_names(files: Iterable[str]) -> None:
-    """Validation saves its results under the names of the files without suffix."""
+def refuse_same_names(files: Iterable[str], truths: Iterable[str] | None = None) -> None:
+    """Validation saves its results under the names of the input files without suffix.
+
+    Args:
+        files: the input files.
+        truths: their ground truth, named in the error instead.
+    """
     known: dict[str, str] = {}
-    for file in files:
-        stem = Path(file).stem
+    for name, file in zip(files, truths or files, strict=True):
+        stem = Path(name).stem
         if stem in known:
             raise UserError(f"{known[stem]} and {file} have the same name ({stem}) in validation; rename or remove one")
         known[stem] = file

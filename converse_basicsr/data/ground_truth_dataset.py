@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,13 +14,11 @@ from basicsr.utils.registry import DATASET_REGISTRY
 
 from ..errors import UserError, did_you_mean
 from ..files.image_folder import images_in, listed
-from .decoding import COLORS, decode_image
+from ..options.sections import Images, TrainSet
+from .decoding import COLORS, decode_pixels, to_unit_range
 from .file_rules import refuse_same_names
 
-LOADER_KEYS = (
-    "name", "type", "phase", "scale", "num_worker_per_gpu", "batch_size_per_gpu", "dataset_enlarge_ratio",
-    "use_shuffle", "prefetch_mode", "num_prefetch_queue", "pin_memory", "persistent_workers", "skip_unreadable",
-)  # fmt: skip
+LOADER_KEYS = ("type", "phase", "scale", *(key for key in TrainSet.model_fields if key not in Images.model_fields))
 
 
 @DATASET_REGISTRY.register()
@@ -81,14 +80,15 @@ class GroundTruthDataset(Dataset):
     def read(self, index: int) -> np.ndarray:
         """Ground truth (H, W, C) in [0, 1]: a random patch, or the whole image cropped to a multiple."""
         path = self.paths[index]
-        image = decode_image(self._content(path), path, self.color)
-        if self.is_train:
-            patch = random_patch(image, self.opt["gt_size"], path)
-            return augment(patch, self.opt.get("use_hflip", False), self.opt.get("use_rot", False))
-        height, width = (side - side % self.multiple for side in image.shape[:2])
+        name = path if self.io_backend["type"] != "lmdb" else f"{self.root}/{path}"
+        pixels = decode_pixels(self._content(path, name), name, self.color)
+        if self.is_train:  # converted after cropping: most images are much larger than a patch
+            patch = random_patch(pixels, self.opt["gt_size"], name)
+            return to_unit_range(augment(patch, self.opt.get("use_hflip", False), self.opt.get("use_rot", False)))
+        height, width = (side - side % self.multiple for side in pixels.shape[:2])
         if min(height, width) < self.least_side:
-            raise UserError(f"{path}: the image is {image.shape[0]}x{image.shape[1]}, smaller than {self.least_side}")
-        return image[:height, :width]
+            raise UserError(f"{name}: the image is {pixels.shape[0]}x{pixels.shape[1]}, smaller than {self.least_side}")
+        return to_unit_range(pixels[:height, :width])
 
     def _find(self) -> list[str]:
         meta_info = self.opt.get("meta_info_file")
@@ -104,14 +104,19 @@ class GroundTruthDataset(Dataset):
             raise UserError(f"{meta_info}: {self.root} has no key {listed(absent)}")
         return keys
 
-    def _content(self, path: str) -> bytes:
+    def _content(self, path: str, name: str) -> bytes:
         if self._file_client is None:  # not in __init__: each worker opens the LMDB itself
             options = dict(self.io_backend)
             self._file_client = FileClient(options.pop("type"), **options)
         try:
-            return self._file_client.get(path, "gt")
+            content = self._file_client.get(path, "gt")
         except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror}") from error
+            raise UserError(f"cannot read {name}: {error.strerror}") from error
+        except (lmdb.Error, UnicodeEncodeError) as error:
+            raise UserError(f"cannot read {name}: {error}") from error
+        if content is None:
+            raise UserError(f"{name}: the LMDB does not hold it")
+        return content
 
 
 def first_words(meta_info: Path) -> list[str]:
@@ -120,7 +125,7 @@ def first_words(meta_info: Path) -> list[str]:
 
 
 def random_patch(image: np.ndarray, size: int, path: str) -> np.ndarray:
-    """A random patch (size, size, C) of an image; UserError, naming the path, if the image is smaller."""
+    """A random patch (size, size[, C]) of an image; UserError, naming the path, if the image is smaller."""
     height, width = image.shape[:2]
     if min(height, width) < size:
         raise UserError(f"{path}: the image is {height}x{width}, smaller than gt_size ({size})")

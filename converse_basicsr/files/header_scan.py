@@ -1,16 +1,19 @@
-"""The headers of many images, read by several threads, with a progress bar and a cache."""
+"""The headers of many images, with a progress bar and a cache."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import lmdb
 from tqdm import tqdm
 
+from ..errors import UserError
 from .header_cache import HeaderCache
-from .image_header import ImageHeader, bytes_header, file_header
-from .lmdb_environment import lmdb_environment, refuse_damaged
+from .image_header import ImageHeader, file_header
+from .lmdb_environment import lmdb_environment
 
 _THREADS = 16  # they mostly wait, for a disk or a network
 _CHUNK = 64
@@ -29,55 +32,44 @@ def file_headers(root: str | os.PathLike, paths: Sequence[str], title: str) -> l
         title: name of the progress bar.
     """
     cache = HeaderCache(root)
-
-    def read(chunk: Sequence[str]) -> list[Found]:
-        return [_read_file(path, cache) for path in chunk]
-
-    return _scan(read, paths, cache, title)
+    found = _scan(lambda part: [_read(path, cache) for path in part], paths, title)
+    cache.add({path: (*stamp, header) for path, (header, stamp) in zip(paths, found, strict=True) if stamp})
+    return [header for header, _ in found]
 
 
 def lmdb_headers(root: str | os.PathLike, keys: Sequence[str], title: str) -> list[Header]:
-    """The same for the values of an LMDB.
+    """The same for the values of an LMDB; see lmdb_walk for how they are read.
 
     Raises:
-        UserError: the LMDB cannot be opened, or is damaged.
+        UserError: the LMDB is truncated or damaged.
     """
-    environment = lmdb_environment(root)
+    lmdb_environment(root)
     status = Path(root, "data.mdb").stat()
     stamp = (status.st_size, status.st_mtime_ns)
     cache = HeaderCache(root)
-    if any(cache.get(key, *stamp) is None for key in keys):
-        refuse_damaged(root)
-
-    def read(chunk: Sequence[str]) -> list[Found]:
-        with environment.begin(buffers=True) as transaction:
-            return [_read_value(key, transaction, stamp, cache) for key in chunk]
-
-    return _scan(read, keys, cache, title)
+    headers = [cache.get(key, *stamp) for key in keys]
+    if None not in headers:
+        return headers
+    found = _walk(root, title, len(keys))
+    cache.add({key: (*stamp, header) for key, header in found.items() if not isinstance(header, str)})
+    return [found.get(key, "meta_info.txt lists it, but data.mdb does not hold it") for key in keys]
 
 
-def _scan(
-    read: Callable[[Sequence[str]], list[Found]], names: Sequence[str], cache: HeaderCache, title: str
-) -> list[Header]:
-    names = list(names)
-    chunks = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
-    headers, new = [], {}
-    executor = ThreadPoolExecutor(_THREADS)
-    with tqdm(desc=f"{title}: headers", total=len(names), unit="file", delay=_DELAY, leave=False) as progress:
+def _scan(read: Callable[[Sequence[str]], list[Found]], paths: Sequence[str], title: str) -> list[Found]:
+    """read() of parts of the paths, by several threads."""
+    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+    found, executor = [], ThreadPoolExecutor(_THREADS)
+    with _progress(title, len(paths)) as progress:
         try:
-            for chunk, results in zip(chunks, executor.map(read, chunks), strict=True):
-                progress.update(len(chunk))
-                for name, (header, stamp) in zip(chunk, results, strict=True):
-                    headers.append(header)
-                    if stamp is not None:
-                        new[name] = (*stamp, header)
+            for results in executor.map(read, chunks):
+                progress.update(len(results))
+                found += results
         finally:
             executor.shutdown(cancel_futures=True)  # Ctrl-C must not wait for the rest
-    cache.add(new)
-    return headers
+    return found
 
 
-def _read_file(path: str, cache: HeaderCache) -> Found:
+def _read(path: str, cache: HeaderCache) -> Found:
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -90,15 +82,30 @@ def _read_file(path: str, cache: HeaderCache) -> Found:
     return header, None if isinstance(header, str) else stamp
 
 
-def _read_value(key: str, transaction: lmdb.Transaction, stamp: tuple[int, int], cache: HeaderCache) -> Found:
-    known = cache.get(key, *stamp)
-    if known is not None:
-        return known, None
-    try:
-        value = transaction.get(key.encode("ascii"))
-    except (UnicodeEncodeError, lmdb.Error) as error:
-        return f"cannot be read ({error})", None
-    if value is None:
-        return "meta_info.txt lists it, but data.mdb does not hold it", None
-    header = bytes_header(value)
-    return header, None if isinstance(header, str) else stamp
+def _walk(root: str | os.PathLike, title: str, total: int) -> dict[str, Header]:
+    """The headers of all values of an LMDB by key, read by another process."""
+    found, reason = {}, ""
+    command = [sys.executable, "-m", f"{__package__}.lmdb_walk", str(root)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with _progress(title, total) as progress, subprocess.Popen(command, env=environment, **streams) as walk:
+        try:
+            for line in walk.stdout:
+                content = json.loads(line) if line.endswith("\n") else ""
+                if isinstance(content, str):
+                    reason = content
+                    continue
+                key, header = content
+                found[key] = header if isinstance(header, str) else ImageHeader(*header)
+                progress.update()
+        except BaseException:
+            walk.kill()
+            raise
+    if walk.returncode:
+        reason = reason or f"a process that reads it ends with exit code {walk.returncode}"
+        raise UserError(f"{Path(root, 'data.mdb')}: damaged ({reason})")
+    return found
+
+
+def _progress(title: str, total: int) -> tqdm:
+    return tqdm(desc=f"{title}: headers", total=total, unit="file", delay=_DELAY, leave=False)

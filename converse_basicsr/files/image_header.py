@@ -86,36 +86,42 @@ def _read(file: BinaryIO, size: int) -> ImageHeader | str:
 def _describe(image: Image.Image) -> ImageHeader | str:
     """The header of an open image, or the reason why its samples are not supported."""
     width, height = image.size
-    bits = {"I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
-    channels, orientation = (1 if image.mode in _GRAY else 3), 1
+    channels = 1 if image.mode in _GRAY else 3
+    bits = 16 if image.mode.startswith("I;16") else 32 if image.mode in ("I", "F") else 8
     if image.format == "PNG":
         stored = str(image.tile[0][3])  # as in "LA;16B", which Pillow opens as RGBA
         bits, channels = (16 if "16" in stored else 8), (1 if stored[0] in "1LI" else 3)
-        # getexif() would decode the pixels to find EXIF data behind them
-        orientation = image.getexif().get(_ORIENTATION) if "exif" in image.info else 1
+    elif image.format == "PPM":
+        largest = _largest_value(image)
+        if largest not in (255, 65535):
+            return f"its largest value is declared as {largest}; 255 and 65535 are supported"
+        bits = 16 if largest == 65535 else 8
     elif image.format == "TIFF":
         tags = image.tag_v2
-        width, height, orientation = tags[256], tags[257], tags.get(274)
-        bits = max(tags.get(258, (1,)))
+        width, height, bits = tags[256], tags[257], max(tags.get(258, (1,)))
         if set(tags.get(339, (1,))) != {1}:
             return "its samples are signed or floating-point; 8 or 16 bits, unsigned, are supported"
         if tags.get(277, 1) > 4:
             return f"{tags[277]} samples per pixel; at most 4 are supported"
-        bits = 8 if bits in (1, 2, 4) else bits
-    elif image.format == "PPM":
-        args = image.tile[0][3]
-        largest = args[1] if isinstance(args, tuple) else 65535 if "16" in args else 255
-        if largest not in (255, 65535):
-            return f"its largest value is declared as {largest}; 255 and 65535 are supported"
-        bits = 16 if largest == 65535 else 8
-    else:
-        orientation = image.getexif().get(_ORIENTATION)
-    if bits not in (8, 16):
+    if bits not in (1, 2, 4, 8, 16):
         return f"{bits} bits per sample; 8 and 16 are supported"
-    if orientation in (5, 6, 7, 8):
+    if _orientation(image) in (5, 6, 7, 8):
         width, height = height, width
     alpha = image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info
-    return ImageHeader(image.format, height, width, channels, alpha, bits)
+    return ImageHeader(image.format, height, width, channels, alpha, max(bits, 8))
+
+
+def _largest_value(image: Image.Image) -> int:
+    """The largest value that a PPM or PGM declares."""
+    args = image.tile[0][3]
+    return args[1] if isinstance(args, tuple) else 65535 if "16" in args else 255
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """The EXIF orientation. Pillow would decode a PNG to find EXIF data behind its pixels, see _is_suspicious."""
+    if image.format == "TIFF":
+        return image.tag_v2.get(_ORIENTATION)
+    return image.getexif().get(_ORIENTATION) if image.format != "PNG" or "exif" in image.info else None
 
 
 def _is_suspicious(image: Image.Image, file: BinaryIO, size: int) -> bool:
@@ -125,10 +131,10 @@ def _is_suspicious(image: Image.Image, file: BinaryIO, size: int) -> bool:
         starts, lengths = (tags.get(273) or tags.get(324, ())), (tags.get(279) or tags.get(325, ()))
         return not starts or any(start + length > size for start, length in zip(starts, lengths, strict=False))
     if image.format == "PPM":
-        codec, _, offset, args = image.tile[0]
+        codec, _, offset, _ = image.tile[0]
         row = (image.width + 7) // 8 if image.mode == "1" else image.width * (1 if image.mode in _GRAY else 3)
-        deep = 2 if "16" in str(args) or "65535" in str(args) else 1
-        return codec != "ppm_plain" and offset + row * deep * image.height > size
+        depth = 2 if _largest_value(image) == 65535 else 1
+        return codec != "ppm_plain" and offset + row * depth * image.height > size
     if image.format == "BMP":
         file.seek(2)
         return int.from_bytes(file.read(4), "little") > size

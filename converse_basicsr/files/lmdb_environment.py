@@ -1,23 +1,12 @@
 """LMDBs, opened once per process, and never beyond the end of their file."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import lmdb
 
 from ..errors import UserError
 
-_WALK = """
-import lmdb, sys
-with lmdb.open(sys.argv[1], readonly=True, lock=False) as environment, environment.begin(buffers=True) as transaction:
-    expected = environment.stat()["entries"]
-    for number, (key, value) in enumerate(transaction.cursor(), start=1):
-        bytes(value[-1:])
-        if number > expected:
-            sys.exit("it has more entries than it says")
-"""
 _open: dict[tuple[int, str], lmdb.Environment] = {}  # (process, real path)
 
 
@@ -48,15 +37,3 @@ def lmdb_environment(path: str | os.PathLike, **options) -> lmdb.Environment:
             raise UserError(f"{data}: truncated: it has {data.stat().st_size} bytes, and its header says {needed}")
         _open[key] = environment
     return _open[key]
-
-
-def refuse_damaged(path: str | os.PathLike) -> None:
-    """Visit every entry of an LMDB in another process: LMDB has no checksums, and a damaged page can end the process.
-
-    Raises:
-        UserError: data.mdb is damaged.
-    """
-    walk = subprocess.run([sys.executable, "-c", _WALK, str(path)], capture_output=True, text=True)
-    if walk.returncode:
-        reason = (walk.stderr.strip() or f"reading it ends a process with signal {-walk.returncode}").splitlines()[-1]
-        raise UserError(f"{Path(path, 'data.mdb')}: damaged ({reason})")

@@ -28,7 +28,8 @@ class RestorationModel(SRModel):
     """
 
     def __init__(self, opt: dict):
-        self.degradation = build_degradation(opt["degradation"], opt.get("scale")) if "degradation" in opt else None
+        section = opt.get("degradation")
+        self.degradation = build_degradation(section, opt.get("scale")) if section else None
         self.scale = opt.get("scale") or 1
         self.window = opt["network_g"].get("window_size", 1)
         self.kernel: Tensor | None = None

@@ -86,6 +86,14 @@ def validated(file: type[File], opt: dict) -> File:
     return made
 
 
+def dist_params(opt: dict) -> Distributed:
+    """The section dist_params, or the defaults if it is wrong: needed before one process can say what is wrong."""
+    try:
+        return Distributed.model_validate(opt.get("dist_params") or {})
+    except ValidationError:
+        return Distributed()
+
+
 def json_schema(file: type[Section] = OptionFile) -> str:
     """The schema of a kind of file, for editors."""
     schema = file.model_json_schema(schema_generator=_WithoutTitles)

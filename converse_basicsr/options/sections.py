@@ -76,10 +76,9 @@ class IoBackend(Section):
     sys_path: Text | None = None
 
 
-class Loaded(Built):
-    """What training and validation sets have in common; other keys belong to the class of the data set."""
+class Images(Built):
+    """What many data sets read; other keys belong to their classes."""
 
-    name: Name = Field(description="Name in logs and results.")
     type: Text = Field(description="Class of the data set, for example PairedImageDataset.")
     dataroot_gt: FilePath | None = Field(None, description="Ground truth: a folder or an LMDB.")
     dataroot_lq: FilePath | None = Field(None, description="Input images: a folder or an LMDB.")
@@ -90,6 +89,12 @@ class Loaded(Built):
     gt_size: Count = Field(None, description="Side of a training patch, in ground-truth pixels.")
     use_hflip: Switch = Field(False, description="Flip training patches at random.")
     use_rot: Switch = Field(False, description="Rotate training patches at random.")
+
+
+class Loaded(Images):
+    """What training and validation sets have in common."""
+
+    name: Name = Field(description="Name in logs and results.")
     num_worker_per_gpu: Workers = Field(0, description="Processes that load the data, for each GPU; in training.")
     batch_size_per_gpu: BatchSize = Field(1, description="Images of one iteration, for each GPU; in training.")
     use_shuffle: Switch = Field(True, description="Without effect in BasicSR 1.4.2.")
@@ -159,7 +164,7 @@ class Paths(Section):
 class Metric(Built):
     """A metric: its function and arguments."""
 
-    crop_border: Index | None = Field(None, description="Pixels left out at each side.")
+    crop_border: Index = Field(None, description="Pixels left out at each side.")
     test_y_channel: Switch = Field(False, description="On the Y channel of YCbCr.")
     input_order: Annotated[Literal["HWC", "CHW"], Must("HWC or CHW")] = "HWC"
     better: Annotated[Literal["higher", "lower"], Must("higher or lower")] = Field(

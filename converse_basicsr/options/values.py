@@ -99,7 +99,7 @@ class PlainValues:
             raise self._error(node, f"{_at(place)}{shown(text)} is not {_A[kind]}") from error
         if is_plain and kind in ("int", "float") and _SURPRISING_NUMBER.fullmatch(text):
             raise self._error(node, f"{_at(place)}YAML reads {text} as {value}; write {value}, or put it in quotes")
-        return value
+        return _whole(value) if kind == "float" and TEXT_NUMBER.fullmatch(text) else value
 
     def _string(self, node: yaml.ScalarNode, place: tuple[str, ...]) -> object:
         if not TEXT_NUMBER.fullmatch(node.value):
@@ -108,7 +108,7 @@ class PlainValues:
             where = ":".join(key for key in place if not key.isdigit())
             number = plain(node.value)
             raise self._error(node, f"{where}: YAML reads {number} as a string; write !!float {number}")
-        return float(node.value)
+        return _whole(float(node.value))
 
     def _not_allowed(self, node: yaml.Node, place: tuple[str, ...]) -> UserError:
         return self._error(node, f"{_at(place)}the tag {plain(node.tag.replace(_TAG, '!!'))} is not allowed here")
@@ -116,6 +116,11 @@ class PlainValues:
     def _error(self, node: yaml.Node, message: str) -> UserError:
         line = "" if self.lenient else f", line {node.start_mark.line + 1}"
         return UserError(f"{self.name}{line}: {message}")
+
+
+def _whole(number: float) -> int | float:
+    """5e3 as an integer: BasicSR's option files write counts as ``!!float 5e3``."""
+    return int(number) if number.is_integer() else number
 
 
 def _at(place: tuple[str, ...]) -> str:

@@ -76,6 +76,13 @@ def build_demo(root: str | os.PathLike = DEMO_ROOT, force: bool = False) -> bool
 
 def build_demo_if_asked_for(opt: dict) -> None:
     """Build DEMO_ROOT if it does not exist and the options read from it."""
+    if lacks_demo(opt):
+        print(f"{DEMO_ROOT} does not exist: making it from the photographs in scikit-image", flush=True)
+        build_demo()
+
+
+def lacks_demo(opt: dict) -> bool:
+    """Whether the options read from DEMO_ROOT, which does not exist."""
     datasets = opt.get("datasets")
     roots = [
         Path(value)
@@ -84,9 +91,7 @@ def build_demo_if_asked_for(opt: dict) -> None:
         for key, value in section.items()
         if key.startswith("dataroot") and isinstance(value, str)
     ]
-    if not DEMO_ROOT.exists() and any(DEMO_ROOT in root.parents for root in roots):
-        print(f"{DEMO_ROOT} does not exist: making it from the photographs in scikit-image", flush=True)
-        build_demo()
+    return not DEMO_ROOT.exists() and any(DEMO_ROOT in root.parents for root in roots)
 
 
 def _check_own(root: Path) -> None:

@@ -27,17 +27,19 @@ def only_run(folder: Path) -> Iterator[None]:
     root = folder.parent.parent
     if not root.is_dir():
         raise UserError(f"--root: no such folder: {root}")
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         folder.parent.mkdir(exist_ok=True)
-        lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-        with lock.acquire(timeout=PATIENCE):
-            yield
+        lock.acquire(timeout=PATIENCE)
     except Timeout as error:
-        raise UserError(
-            f"{folder}: another run works in this folder; wait for its end, or choose another name"
-        ) from error
-    except PermissionError as error:
-        raise UserError(f"{error.filename}: cannot be written: {error.strerror}; choose another --root") from error
+        message = f"{folder}: another run works in this folder; wait for its end, or choose another name"
+        raise UserError(message) from error
+    except OSError as error:
+        raise UserError(f"{folder.parent}: cannot be written: {error.strerror}; choose another --root") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def prepare_folder(opt: dict, state: State | None, force: bool) -> None:

@@ -22,7 +22,19 @@ def introduce(opt: dict, model: Any, data: TrainingData | None, sets: list[Datas
     versions = get_env_info().partition("Version Information:")[2]
     log.info(f"versions:{versions}{dict2str(opt)}", extra={"only_file": True})
     folder = opt["path"]["experiments_root" if opt["is_train"] else "results_root"]
-    lines = [("name", f"{opt['name']} in {os.path.relpath(folder)}")]
+    lines = [("name", f"{opt['name']} in {os.path.relpath(folder)}"), *facts(opt, model, data)]
+    for dataset in sets:
+        lines.append(("validation set" if data else "test set", f"{dataset.opt['name']}: {len(dataset):,} images"))
+    if data:
+        lines.append(("training", _schedule(opt, data)))
+    lines.append(("log", os.path.relpath(log_file)))
+    for name, value in lines:
+        log.info(f"{name:<15} {value}")
+
+
+def facts(opt: dict, model: Any, data: TrainingData | None) -> list[tuple[str, str]]:
+    """Networks, device and training set, as (name, value)."""
+    lines = []
     for label in labels_of(opt):
         count = sum(parameter.numel() for parameter in getattr(model, f"net_{label}").parameters())
         lines.append((f"network_{label}", f"{opt[f'network_{label}']['type']}, {count:,} parameters"))
@@ -31,13 +43,7 @@ def introduce(opt: dict, model: Any, data: TrainingData | None, sets: list[Datas
         images = f"{data.section['name']}: {data.count:,} images"
         workers = data.section["num_worker_per_gpu"]
         lines.append(("training set", f"{images}, {data.batch} samples an iteration, {workers} data-loader workers"))
-    for dataset in sets:
-        lines.append(("validation set" if data else "test set", f"{dataset.opt['name']}: {len(dataset):,} images"))
-    if data:
-        lines.append(("training", _schedule(opt, data)))
-    lines.append(("log", os.path.relpath(log_file)))
-    for name, value in lines:
-        log.info(f"{name:<15} {value}")
+    return lines
 
 
 def introduce_resume(state: State, given: dict, batch: int) -> None:

@@ -14,15 +14,13 @@ from ..files.journal import Journal
 from .curves import Curves
 from .display import Display
 from .finite import OwnLosses, not_finite
+from .iteration import explaining, files_in, listed_files, train_iteration
 from .logs import log
 from .processes import Processes
 from .samples import TrainingData
-from .seeds import seed_iteration
 from .states import save_networks, save_state
 from .stop_signals import StopSignals
 from .validation import means, measures_itself, validate
-
-SHOWN = 8  # files of a batch that are named in an error
 
 
 class Training:
@@ -72,7 +70,7 @@ class Training:
             UserError: a file cannot be read or written, a value is not finite, or memory is too small.
         """
         try:
-            with self._explained():
+            with explaining(self.opt["name"], lambda: f"iteration {self.iteration}"):
                 return self._run(signals)
         finally:
             self.display.close()
@@ -119,12 +117,8 @@ class Training:
         epoch = self.position // self.data.epoch
         self.position += self.data.batch
         model = self.model
-        seed_iteration(self.opt["manual_seed"], self.iteration, self.processes.rank)
-        model.update_learning_rate(self.iteration, warmup_iter=self.opt["train"].get("warmup_iter", -1))
         self.own_losses.forget()
-        model.feed_data(batch)
-        model.optimize_parameters(self.iteration)
-        losses = model.get_current_log()
+        losses = train_iteration(model, batch, self.opt, self.iteration, self.processes.rank)
         self._check_finite(losses, batch)
         if self.journal:
             self.journal.trained(self.iteration, losses)
@@ -135,18 +129,16 @@ class Training:
         found = not_finite(losses if self.processes.is_first else {}, self.model.optimizers)
         if not self.processes.largest([int(found is not None)])[0]:
             return
-        files = [name for key in ("gt_path", "lq_path") for name in batch.get(key, [])]
-        reports = self.processes.gather((found, self.own_losses.are_finite(), list(dict.fromkeys(files))))
+        reports = self.processes.gather((found, self.own_losses.are_finite(), files_in(batch)))
         reason = next(found for found, _, _ in reports if found)
         everywhere = all(finite for _, finite, _ in reports)  # a gradient, which the processes share
         names = [name for _, finite, files in reports if everywhere or not finite for name in files]
         if self.journal:
             self.journal.diverged(self.iteration, f"{reason} at iteration {self.iteration}")
-        shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         last = f"the last good state is iteration {self.saved}" if self.saved else "no state was saved yet"
         raise UserError(
-            f"the training diverged: {reason} at iteration {self.iteration}, with the files {shown}; {last}; "
-            "a lower train:optim_g:lr may help"
+            f"the training diverged: {reason} at iteration {self.iteration}, with the files {listed_files(names)}; "
+            f"{last}; a lower train:optim_g:lr may help"
         )
 
     def _save(self) -> None:
@@ -227,23 +219,3 @@ class Training:
         begin = time.perf_counter()
         yield
         self.display.paused(time.perf_counter() - begin)
-
-    @contextmanager
-    def _explained(self):
-        """Turn what users can fix into one line; the log file gets the traceback of everything else."""
-        try:
-            yield
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise UserError(self._too_large("GPU " if torch.cuda.is_available() else "")) from error
-        except RuntimeError as error:
-            if "can't allocate memory" in str(error):
-                raise UserError(self._too_large("")) from error
-            raise
-        except OSError as error:
-            raise UserError(f"{error.filename or self.opt['name']}: {error.strerror or error}") from error
-
-    def _too_large(self, kind: str) -> str:
-        return (
-            f"not enough {kind}memory in iteration {self.iteration}: lower batch_size_per_gpu or gt_size in "
-            "datasets:train, or set val:tile if it happened in validation"
-        )

@@ -16,7 +16,7 @@ from ..errors import UserError, in_one_line
 from ..evaluation.report import report
 from ..files.journal import JOURNAL, Journal
 from .experiment import note_options, only_run, prepare_folder
-from .finished_options import finish_options
+from .finished_options import ONE, finish_options
 from .introduction import introduce, introduce_resume
 from .logs import close_logs, log, open_logs
 from .loop import Training
@@ -113,7 +113,7 @@ def _train(opt: dict, given: dict, state: State | None, start: Start, processes:
 
 
 @contextmanager
-def logged(log_file: Path, processes: Processes) -> Iterator[None]:
+def logged(log_file: Path | None, processes: Processes = ONE) -> Iterator[None]:
     """Within this context everything is logged, also why it ended."""
     try:
         open_logs(log_file if processes.is_first else None)
@@ -125,9 +125,8 @@ def logged(log_file: Path, processes: Processes) -> Iterator[None]:
         processes.explain(error)
         log.error(traceback.format_exc(), extra={"only_file": True})
         text = str(error).strip().splitlines()
-        where = f" in rank {processes.rank}" if processes.rank else ""
-        raise UserError(
-            f"unexpected {type(error).__name__}{where}: {text[0] if text else ''} (details: {log_file})"
-        ) from error
+        kind = f"{type(error).__name__} in rank {processes.rank}" if processes.rank else type(error).__name__
+        details = log_file or "--traceback"
+        raise UserError(f"unexpected {kind}: {text[0] if text else ''} (details: {details})") from error
     finally:
         close_logs()

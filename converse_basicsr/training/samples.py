@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from basicsr.data import build_dataloader, build_dataset
+from basicsr.data import build_dataset
 from basicsr.data.prefetch_dataloader import CPUPrefetcher, CUDAPrefetcher
 
 from ..data.reading import files_of, reading
@@ -164,9 +164,19 @@ class TrainingData:
             self.processes,
             self.section.get("use_shuffle", True),
         )
-        loader = build_dataloader(samples, self.section, self.opt["num_gpu"], self.opt["dist"], sampler, seed=None)
-        loader.worker_init_fn = _leave_signals_to_the_main_process
-        return loader
+        workers = self.section["num_worker_per_gpu"] * (
+            1 if self.processes.distributed else max(self.opt["num_gpu"], 1)
+        )
+        ahead = self.section.get("num_prefetch_queue", 1) if self.section.get("prefetch_mode") == "cpu" else 1
+        return DataLoader(
+            samples,
+            self.share,
+            sampler=sampler,
+            num_workers=workers,
+            pin_memory=self.section.get("pin_memory", False),
+            worker_init_fn=_leave_signals_to_the_main_process,
+            prefetch_factor=max(2, ahead) if workers else None,
+        )
 
     def _prefetcher(self, loader: DataLoader) -> CPUPrefetcher | CUDAPrefetcher:
         on_cuda = self.section.get("prefetch_mode") == "cuda"
