@@ -103,7 +103,7 @@ def _command(rank: int, count: int, port: int, stage, arguments: tuple) -> None:
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in place.items()})
     torch.set_num_threads(1)
-    processes.started = partial(started, interval=0.1, looks=20)  # instead of 40 s
+    processes.started = partial(started, interval=0.1, looks=40)  # 4 s instead of 40
     if stage:
         stage(rank)
     sys.exit(main([*arguments, "--launcher", "pytorch"]))
@@ -345,7 +345,7 @@ def test_processes_that_are_suspended_together_go_on():
     while not (FOLDER / "journal.jsonl").exists():
         assert any(process.is_alive() for process in started)
         time.sleep(0.1)
-    for number, pause in ((signal.SIGSTOP, 3), (signal.SIGCONT, 0)):  # longer than a dead process is waited for
+    for number, pause in ((signal.SIGSTOP, 5), (signal.SIGCONT, 0)):  # longer than a dead process is waited for
         for process in started:
             os.kill(process.pid, number)
         time.sleep(pause)
