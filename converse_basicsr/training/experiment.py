@@ -1,5 +1,6 @@
 """The folder of a training: one run at a time works in it, and an earlier run in it is never lost."""
 
+import os
 import shlex
 import sys
 import time
@@ -12,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import UserError
 from ..files.atomic import remove_partial, write_text
+from ..files.journal import JOURNAL, has_state
 from .states import State, iterations_of
 
 PATIENCE = 10.0  # seconds to wait for a run that is ending
@@ -25,7 +27,7 @@ def only_run(folder: Path) -> Iterator[None]:
         UserError: another process holds it, or the folder above does not exist or cannot be written.
     """
     root = folder.parent.parent
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UserError(f"--root: no such folder: {root}")
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
@@ -42,16 +44,18 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def prepare_folder(opt: dict, state: State | None, force: bool) -> None:
+def prepare_folder(opt: dict, state: State | None, auto_resume: bool, force: bool) -> None:
     """Make the folders of an experiment.
 
     Args:
         opt: the finished options.
         state: the state that the training continues from, if any.
+        auto_resume: start again in the folder of a run that ended before its first state.
         force: rename an earlier experiment of this name, and its tensorboard curves.
 
     Raises:
         UserError: the folder holds a run that this one would overwrite.
+        OSError: a folder cannot be made.
     """
     folder = Path(opt["path"]["experiments_root"])
     found = iterations_of(folder / "training_states")
@@ -61,12 +65,16 @@ def prepare_folder(opt: dict, state: State | None, force: bool) -> None:
             f"path:resume_state: {folder} holds a newer state, {found[-1]}.state, which this run would overwrite; "
             "choose another name, or continue from it with --auto_resume"
         )
-    if not inside and (found or any((folder / "models").glob("*.pth"))):
+    trained = found or any((folder / "models").glob("*.pth"))
+    if trained and not inside and not (auto_resume and not has_state(folder / JOURNAL)):
         if not force:
-            reached = f"a run that reached iteration {found[-1]}" if found else "trained networks"
+            reached = (
+                f"a run that reached iteration {found[-1]}: --auto_resume continues it"
+                if found
+                else "trained networks, and no state that --auto_resume could continue"
+            )
             raise UserError(
-                f"{folder} holds {reached}: --auto_resume continues it, --force renames the folder and starts again; "
-                "or choose another name"
+                f"{folder} holds {reached}; --force renames the folder and starts again; or choose another name"
             )
         archive(folder)
         archive(Path(opt["root_path"], "tb_logger", opt["name"]))
@@ -85,9 +93,14 @@ def note_options(opt: dict, given: dict) -> Path:
 
 
 def archive(folder: Path) -> None:
-    """Rename a folder, if it exists."""
+    """Rename a folder, if it exists; the new name is free."""
     if folder.exists():
-        folder.rename(folder.with_name(f"{folder.name}_archived_{_now()}"))
+        archived = target = folder.with_name(f"{folder.name}_archived_{_now()}")
+        number = 1
+        while os.path.lexists(target):
+            number += 1
+            target = archived.with_name(f"{archived.name}_{number}")
+        folder.rename(target)
 
 
 def _now() -> str:

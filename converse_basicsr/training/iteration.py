@@ -1,8 +1,10 @@
 """One iteration of a training, as the loop and the trial of ``basicsr check`` run it."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.error import URLError
 
 import torch
 
@@ -48,7 +50,15 @@ def explaining(name: str, where: Callable[[], str]) -> Iterator[None]:
     except RuntimeError as error:
         if "can't allocate memory" in str(error):
             raise UserError(_too_large("", where())) from error
+        if "DataLoader worker" in str(error):  # raised wherever the program is when a worker dies
+            reason = str(error).splitlines()[0].rstrip(" .")
+            raise UserError(f"datasets:train: {reason}; a lower num_worker_per_gpu needs less memory") from error
         raise
+    except URLError as error:
+        folder = os.path.join(torch.hub.get_dir(), "checkpoints")
+        raise UserError(
+            f"train:perceptual_opt: its weights cannot be downloaded ({error.reason}); copy them to {folder}"
+        ) from error
     except OSError as error:
         raise UserError(f"{error.filename or name}: {error.strerror or error}") from error
 

@@ -18,12 +18,13 @@ from ..files.journal import JOURNAL, Journal
 from .experiment import note_options, only_run, prepare_folder
 from .finished_options import ONE, finish_options
 from .introduction import introduce, introduce_resume
+from .iteration import explaining
 from .logs import close_logs, log, open_logs
 from .loop import Training
 from .processes import Processes
 from .samples import TrainingData
 from .seeds import seed_generators
-from .states import State, load_state, newest_state, restore, start_from
+from .states import State, check_networks, load_state, newest_state, restore, start_from
 from .stop_signals import StopSignals
 
 
@@ -61,23 +62,29 @@ def train(given: dict, start: Start, processes: Processes) -> int:
     if not processes.is_first:
         file = processes.share(None)  # until rank 0 has prepared the folder
         return _train(opt, given, load_state(file, opt) if file else None, start, processes)
-    with only_run(Path(opt["path"]["experiments_root"])):
+    folder = Path(opt["path"]["experiments_root"])
+    with only_run(folder), explaining(str(folder), lambda: "the start"):
         state = _find_state(opt, start)
-        prepare_folder(opt, state, start.force)
+        prepare_folder(opt, state, start.auto_resume, start.force)
         processes.share(state.file if state else None)
         return _train(opt, given, state, start, processes)
 
 
 def _find_state(opt: dict, start: Start) -> State | None:
-    path = opt["path"].get("resume_state")
-    if start.auto_resume:
-        return newest_state(opt)
-    return load_state(Path(path), opt) if path else None
+    path, total = opt["path"].get("resume_state"), opt["train"]["total_iter"]
+    if not (start.auto_resume or path):
+        return None
+    state = newest_state(opt) if start.auto_resume else load_state(Path(path), opt)
+    if state:
+        check_networks(state, opt)
+        if state.iteration > total:
+            raise UserError(f"train:total_iter: {total} is less than the iteration of {state.file}")
+    return state
 
 
 def _train(opt: dict, given: dict, state: State | None, start: Start, processes: Processes) -> int:
     log_file = processes.share(note_options(opt, given) if processes.is_first else None)
-    with logged(log_file, processes):
+    with logged(log_file, processes), explaining(opt["name"], lambda: "the start"):
         if state:
             start_from(state, opt)
             if given.get("manual_seed") is None:

@@ -138,17 +138,12 @@ class TrainingData:
         """`count` batches from a position on.
 
         Raises:
-            UserError: a file cannot be read, more than skip_unreadable cannot be read, or a worker died.
+            UserError: a file cannot be read, or more than skip_unreadable cannot be read.
+            RuntimeError: a worker died.
         """
         prefetcher = self._prefetcher(self._loader(start, count)) if count else None
         for _ in range(count):
-            try:
-                batch = prefetcher.next()
-            except RuntimeError as error:
-                if "DataLoader worker" not in str(error):
-                    raise
-                reason = str(error).splitlines()[0]
-                raise UserError(f"datasets:train: {reason}; a lower num_worker_per_gpu needs less memory") from error
+            batch = prefetcher.next()
             self._note_skipped(batch)
             yield batch
 
