@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.error import URLError
 
 import psutil
 import pytest
@@ -360,6 +361,96 @@ def test_a_state_can_be_continued_under_another_name():
     assert Path("experiments/other/training_states/4.state").is_file() and states() == ["2.state"]
 
 
+def edit(file: Path, **changes) -> None:
+    """Replace entries of a saved file."""
+    torch.save({**load_file(file), **changes}, file)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("iter", "2"),
+        ("iter", -2),
+        ("position", "x"),
+        ("position", -3),
+        ("manual_seed", "x"),
+        ("optimizers", None),
+        ("optimizers", [3]),
+        ("schedulers", [3]),
+        ("options", [1]),
+        ("pool", [3]),
+        ("pool", {"net_g": 3}),
+    ],
+)
+def test_a_state_with_a_wrong_entry_is_named(entry, value, capsys):
+    train(train__total_iter=2)
+    edit(FOLDER / "training_states/2.state", **{entry: value})
+    train("--auto_resume", train__total_iter=4, code=2)
+    message = capsys.readouterr().err
+    assert "2.state is not a training state: its " in message and entry in message
+
+
+def test_a_state_with_moments_of_another_network_is_named(capsys):
+    train(train__total_iter=2)
+    file = FOLDER / "training_states/2.state"
+    optimizers = load_file(file)["optimizers"]
+    optimizers[0]["state"][0]["exp_avg"] = torch.zeros(1, 2, 3)
+    edit(file, optimizers=optimizers)
+    train("--auto_resume", train__total_iter=4, code=2)
+    assert "2.state does not fit the model: its optimiser has moments of another shape" in capsys.readouterr().err
+
+
+def test_a_state_of_another_network_is_one_line(capsys):
+    train(train__total_iter=2)
+    capsys.readouterr()
+    train("--auto_resume", train__total_iter=4, network_g__num_feat=6, code=2)
+    printed = capsys.readouterr()
+    assert re.search(r"2\.state: .*net_g_2\.pth does not fit ConverseSRResNet: \d+ keys with another", printed.err)
+    assert printed.out == ""
+
+
+def test_a_state_beyond_total_iter_is_refused(capsys):
+    train(train__total_iter=4)
+    train("--auto_resume", train__total_iter=2, code=2)
+    assert "train:total_iter: 2 is less than the iteration of experiments/tiny/training" in capsys.readouterr().err
+
+
+def test_a_run_that_ended_before_its_first_state_starts_again(monkeypatch):
+    changes = {"logger__keep_best": "psnr", "val__val_freq": 1, "logger__save_checkpoint_freq": 6}
+    train(name="whole", **changes)
+    with pytest.raises(SystemExit), monkeypatch.context() as patch:
+        die_in(3, patch)
+        train(**changes)
+    assert (FOLDER / "models/net_g_best.pth").is_file() and not states()
+    train(code=2, **changes)
+    train("--auto_resume", **changes)
+    whole = load_file("experiments/whole/models/net_g_latest.pth")
+    assert all(
+        torch.equal(value, whole["params"][name])
+        for name, value in load_file(FOLDER / "models/net_g_latest.pth")["params"].items()
+    )
+
+
+def test_networks_without_their_states_are_not_overwritten(capsys):
+    train(train__total_iter=2)
+    (FOLDER / "training_states/2.state").unlink()
+    train("--auto_resume", train__total_iter=2, code=2)
+    assert "holds trained networks, and no state that --auto_resume could continue" in capsys.readouterr().err
+
+
+def test_a_damaged_journal_does_not_end_a_run():
+    train(train__total_iter=2)
+    journal = FOLDER / "journal.jsonl"
+    entries = read_entries(journal)
+    damaged = (
+        b'\xff\xfe\n}\n[1]\n{"iter": "a", "seconds": 1}\n{"iter": 1}\n{"iter": 1, "seconds": 1, "set": "a"}\n\0\0}\n'
+    )
+    journal.write_bytes(damaged + journal.read_bytes() + b"\0" * 9)
+    assert read_entries(journal) == entries
+    train("--auto_resume", train__total_iter=4)
+    assert {1, 2, 3, 4} == {entry["iter"] for entry in read_entries(journal)}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -396,6 +487,23 @@ def test_an_earlier_run_is_not_renamed_without_force(capsys):
     )
     train("--force", train__total_iter=2)
     assert len(list(Path("experiments").glob("tiny_archived_*/models/net_g_2.pth"))) == 1
+
+
+def test_two_runs_can_be_renamed_within_a_second(monkeypatch):
+    monkeypatch.setattr(experiment, "_now", lambda: "now")
+    for _ in range(4):
+        train("--force", train__total_iter=1)
+    names = {folder.name for folder in Path("experiments").glob("tiny_*")}
+    assert names == {"tiny_archived_now", "tiny_archived_now_2", "tiny_archived_now_3"}
+
+
+@pytest.mark.parametrize("file", ["experiments/tiny", "experiments/tiny/models"])
+def test_a_file_in_the_place_of_a_folder_is_named(file, capsys):
+    Path(file).parent.mkdir(parents=True)
+    Path(file).write_text("precious")
+    train(code=2)
+    assert f"error: {file}: File exists" in capsys.readouterr().err
+    assert Path(file).read_text() == "precious"
 
 
 def test_newer_states_are_not_overwritten(capsys):
@@ -562,6 +670,22 @@ def test_files_that_break_can_be_skipped(most, workers, capsys, monkeypatch):
     assert ("2 samples cannot be read, skip_unreadable allows 1; the last one: data/LR/image" in printed.err) == (
         most == 1
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed. "), "datasets:train: DataLoader worker"),
+        (URLError("refused"), "train:perceptual_opt: its weights cannot be downloaded (refused); copy them to "),
+    ],
+)
+def test_failures_of_the_machine_are_explained(error, message, monkeypatch, capsys):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(SRModel, "feed_data", fail)
+    train(code=2)
+    assert f"error: {message}" in capsys.readouterr().err
 
 
 def test_unexpected_errors_are_one_line_with_the_traceback_in_the_log(monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """The folder of a training: one run at a time works in it, and an earlier run in it is never lost."""
 
+import os
 import shlex
 import sys
 import time
@@ -12,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import UserError
 from ..files.atomic import remove_partial, write_text
+from ..files.journal import JOURNAL, has_state
 from .states import State, iterations_of
 
 PATIENCE = 10.0  # seconds to wait for a run that is ending
@@ -25,7 +27,7 @@ def only_run(folder: Path) -> Iterator[None]:
         UserError: another process holds it, or the folder above does not exist or cannot be written.
     """
     root = folder.parent.parent
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UserError(f"--root: no such folder: {root}")
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
@@ -53,6 +55,7 @@ def prepare_folder(opt: dict, state: State | None, auto_resume: bool, force: boo
 
     Raises:
         UserError: the folder holds a run that this one would overwrite.
+        OSError: a folder cannot be made.
     """
     folder = Path(opt["path"]["experiments_root"])
     found = iterations_of(folder / "training_states")

@@ -1,8 +1,10 @@
 """One iteration of a training, as the loop and the trial of ``basicsr check`` run it."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.error import URLError
 
 import torch
 
@@ -52,6 +54,11 @@ def explaining(name: str, where: Callable[[], str]) -> Iterator[None]:
             reason = str(error).splitlines()[0]
             raise UserError(f"datasets:train: {reason}; a lower num_worker_per_gpu needs less memory") from error
         raise
+    except URLError as error:
+        folder = os.path.join(torch.hub.get_dir(), "checkpoints")
+        raise UserError(
+            f"train:perceptual_opt: its weights cannot be downloaded ({error.reason}); copy them to {folder}"
+        ) from error
     except OSError as error:
         raise UserError(f"{error.filename or name}: {error.strerror or error}") from error
 

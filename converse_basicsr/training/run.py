@@ -24,7 +24,7 @@ from .processes import Processes
 from .report import report
 from .samples import TrainingData
 from .seeds import seed_generators
-from .states import State, load_state, newest_state, restore, start_from
+from .states import State, check_networks, load_state, newest_state, restore, start_from
 from .stop_signals import StopSignals
 
 
@@ -62,7 +62,8 @@ def train(given: dict, start: Start, processes: Processes) -> int:
     if not processes.is_first:
         file = processes.share(None)  # until rank 0 has prepared the folder
         return _train(opt, given, load_state(file, opt) if file else None, start, processes)
-    with only_run(Path(opt["path"]["experiments_root"])):
+    folder = Path(opt["path"]["experiments_root"])
+    with only_run(folder), explaining(str(folder), lambda: "the start"):
         state = _find_state(opt, start)
         prepare_folder(opt, state, start.auto_resume, start.force)
         processes.share(state.file if state else None)
@@ -82,7 +83,7 @@ def _find_state(opt: dict, start: Start) -> State | None:
 
 def _train(opt: dict, given: dict, state: State | None, start: Start, processes: Processes) -> int:
     log_file = processes.share(note_options(opt, given) if processes.is_first else None)
-    with logged(log_file, processes):
+    with logged(log_file, processes), explaining(opt["name"], lambda: "the start"):
         if state:
             start_from(state, opt)
             if given.get("manual_seed") is None:

@@ -14,10 +14,14 @@ from torch import nn
 
 from basicsr.utils.registry import ARCH_REGISTRY
 
-from ..errors import UserError
+from ..checks.networks import check_checkpoint, check_network
+from ..errors import UserError, shown
 from ..files.checkpoint import load_file, save_file
+from ..options.constructors import check_type
 
 POOL = ("queue_lr", "queue_gt", "queue_ptr")  # of RealESRNetModel and RealESRGANModel: the pairs that they mix
+_ENTRIES = {"iter": int, "position": int, "batch": int, "manual_seed": int, "optimizers": list, "schedulers": list,
+            "options": dict, "pool": dict}  # fmt: skip
 _SCHEDULE = {"milestones", "gamma", "restarts", "restart_weights", "periods", "cumulative_period", "eta_min"}
 _IGNORED = ("path:pretrain_network_", "path:param_key_", "path:strict_load_")
 _OF_THE_CALL = ("path:resume_state",)
@@ -65,11 +69,24 @@ def load_state(path: Path, opt: dict) -> State:
     if not _is_state(content):
         kind = "the weights of a network, for path:pretrain_network_g" if path.suffix == ".pth" else "something else"
         raise UserError(f"{path} is not a training state (N.state) but {kind}")
+    _check_entries(path, content)
     state = State(path, content)
     for label in labels_of(opt):
         if f"network_{label}" not in (opt["path"].get("ignore_resume_networks") or []):
             load_file(state.network_file(label))
     return state
+
+
+def check_networks(state: State, opt: dict) -> None:
+    """Compare a state's networks with those of the options.
+
+    Raises:
+        UserError: a network has other weights.
+    """
+    for label in labels_of(opt):
+        if f"network_{label}" not in (opt["path"].get("ignore_resume_networks") or []):
+            network = check_network(f"network_{label}", opt[f"network_{label}"], {}, must_load=False)
+            check_checkpoint(str(state.file), state.network_file(label), network, "params", strict=True)
 
 
 def newest_state(opt: dict) -> State | None:
@@ -168,7 +185,7 @@ def save_networks(model: Any, opt: dict, name: str, notes: dict | None = None) -
 def constructor_options(section: dict) -> dict:
     """Type and all constructor arguments of a network, defaults included if they are plain values."""
     given = {name: value for name, value in section.items() if name != "type"}
-    signature = inspect.signature(ARCH_REGISTRY.get(section["type"]))
+    signature = inspect.signature(check_type("type", section["type"], ARCH_REGISTRY, "arch"))
     defaults = {
         name: parameter.default
         for name, parameter in signature.parameters.items()
