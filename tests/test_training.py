@@ -400,57 +400,6 @@ def test_a_state_with_moments_of_another_network_is_named(capsys):
     assert "2.state does not fit the model: its optimiser has moments of another shape" in capsys.readouterr().err
 
 
-def test_a_state_of_another_network_is_one_line(capsys):
-    train(train__total_iter=2)
-    capsys.readouterr()
-    train("--auto_resume", train__total_iter=4, network_g__num_feat=6, code=2)
-    printed = capsys.readouterr()
-    assert re.search(r"2\.state: .*net_g_2\.pth does not fit ConverseSRResNet: \d+ keys with another", printed.err)
-    assert printed.out == ""
-
-
-def test_a_state_beyond_total_iter_is_refused(capsys):
-    train(train__total_iter=4)
-    train("--auto_resume", train__total_iter=2, code=2)
-    assert "train:total_iter: 2 is less than the iteration of experiments/tiny/training" in capsys.readouterr().err
-
-
-def test_a_run_that_ended_before_its_first_state_starts_again(monkeypatch):
-    changes = {"logger__keep_best": "psnr", "val__val_freq": 1, "logger__save_checkpoint_freq": 6}
-    train(name="whole", **changes)
-    with pytest.raises(SystemExit), monkeypatch.context() as patch:
-        die_in(3, patch)
-        train(**changes)
-    assert (FOLDER / "models/net_g_best.pth").is_file() and not states()
-    train(code=2, **changes)
-    train("--auto_resume", **changes)
-    whole = load_file("experiments/whole/models/net_g_latest.pth")
-    assert all(
-        torch.equal(value, whole["params"][name])
-        for name, value in load_file(FOLDER / "models/net_g_latest.pth")["params"].items()
-    )
-
-
-def test_networks_without_their_states_are_not_overwritten(capsys):
-    train(train__total_iter=2)
-    (FOLDER / "training_states/2.state").unlink()
-    train("--auto_resume", train__total_iter=2, code=2)
-    assert "holds trained networks, and no state that --auto_resume could continue" in capsys.readouterr().err
-
-
-def test_a_damaged_journal_does_not_end_a_run():
-    train(train__total_iter=2)
-    journal = FOLDER / "journal.jsonl"
-    entries = read_entries(journal)
-    damaged = (
-        b'\xff\xfe\n}\n[1]\n{"iter": "a", "seconds": 1}\n{"iter": 1}\n{"iter": 1, "seconds": 1, "set": "a"}\n\0\0}\n'
-    )
-    journal.write_bytes(damaged + journal.read_bytes() + b"\0" * 9)
-    assert read_entries(journal) == entries
-    train("--auto_resume", train__total_iter=4)
-    assert {1, 2, 3, 4} == {entry["iter"] for entry in read_entries(journal)}
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -35,7 +35,7 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
     path = paths.get(f"pretrain_{key}")
     if path is not None:
         label = key.removeprefix("network_")
-        check_checkpoint(
+        _check_checkpoint(
             f"path:pretrain_{key}",
             Path(path),
             network,
@@ -98,12 +98,7 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
             )
 
 
-def check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str | None, strict: bool) -> None:
-    """Compare the state dict in a file with a network.
-
-    Raises:
-        UserError: there is none, or it does not fit; `where` is named first.
-    """
+def _check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str | None, strict: bool) -> None:
     try:
         _, loaded = select_state_dict(load_file(path), param_key)
     except UserError as error:

@@ -13,8 +13,9 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     train = subparsers.add_parser(
         "train", help="train a network from an option file", description="Train a network.", epilog=EPILOG
     )
-    train.add_argument("--auto_resume", action="store_true", help="continue from the newest state if there is one")
-    train.add_argument(
+    start = train.add_mutually_exclusive_group()
+    start.add_argument("--auto_resume", action="store_true", help="continue from the newest state if there is one")
+    start.add_argument(
         "--force", action="store_true", help="rename an earlier experiment of this name, and start again"
     )
     test = subparsers.add_parser(

@@ -81,20 +81,26 @@ class Journal:
 
 
 def read_entries(path: Path) -> list[dict]:
-    """Every complete line of a journal; a missing file has none, and damaged lines are ignored."""
+    """Every line of a journal that is complete; a missing file has none. A power failure can leave damaged lines."""
     if not path.is_file():
         return []
-    return [entry for line in path.read_text(errors="replace").splitlines(keepends=True) for entry in _entry(line)]
+    return [entry for line in path.read_text("utf-8", "replace").splitlines() if (entry := _entry(line))]
 
 
-def _entry(line: str) -> list[dict]:
-    if not line.endswith("}\n"):
-        return []
+def has_state(path: Path) -> bool:
+    """Whether a run with this journal has saved a state, or may have: there is no journal."""
+    return not path.is_file() or any(entry.keys() == {"iter", "seconds"} for entry in read_entries(path))
+
+
+def _entry(line: str) -> dict | None:
     try:
         entry = json.loads(line)
     except ValueError:
-        return []
-    return [entry] if isinstance(entry, dict) and {"iter", "seconds"} <= entry.keys() else []
+        return None
+    if not isinstance(entry, dict):
+        return None
+    kinds = {"iter": int, "seconds": (int, float), **({"metrics": dict} if "set" in entry else {})}
+    return entry if all(isinstance(entry.get(key), kind) for key, kind in kinds.items()) else None
 
 
 def curve(entries: list[dict]) -> list[dict]:

@@ -65,8 +65,9 @@ def prepare_folder(opt: dict, state: State | None, auto_resume: bool, force: boo
             f"path:resume_state: {folder} holds a newer state, {found[-1]}.state, which this run would overwrite; "
             "choose another name, or continue from it with --auto_resume"
         )
-    networks = "*_latest.pth" if auto_resume and not found else "*.pth"  # of a finished run, or of any
-    if not inside and (found or any((folder / "models").glob(networks))):
+    trained = found or any((folder / "models").glob("*.pth"))
+    stopped_early = auto_resume and not found and not has_state(folder / JOURNAL)  # before its first state
+    if trained and not inside and not stopped_early:
         if not force:
             raise UserError(_occupied(folder, found, auto_resume))
         archive(folder)

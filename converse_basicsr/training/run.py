@@ -18,13 +18,14 @@ from ..files.journal import JOURNAL, Journal
 from .experiment import note_options, only_run, prepare_folder
 from .finished_options import ONE, finish_options
 from .introduction import introduce, introduce_resume
+from .iteration import explaining
 from .logs import close_logs, log, note_error, open_logs
 from .loop import Training
 from .processes import Processes
 from .report import report
 from .samples import TrainingData
 from .seeds import seed_generators
-from .states import State, check_networks, load_state, newest_state, restore, start_from
+from .states import State, load_state, newest_state, restore, start_from
 from .stop_signals import StopSignals
 
 
@@ -62,8 +63,7 @@ def train(given: dict, start: Start, processes: Processes) -> int:
     if not processes.is_first:
         file = processes.share(None)  # until rank 0 has prepared the folder
         return _train(opt, given, load_state(file, opt) if file else None, start, processes)
-    folder = Path(opt["path"]["experiments_root"])
-    with only_run(folder), explaining(str(folder), lambda: "the start"):
+    with only_run(Path(opt["path"]["experiments_root"])):
         state = _find_state(opt, start)
         prepare_folder(opt, state, start.auto_resume, start.force)
         processes.share(state.file if state else None)

@@ -14,7 +14,6 @@ from torch import nn
 
 from basicsr.utils.registry import ARCH_REGISTRY
 
-from ..checks.networks import check_checkpoint, check_network
 from ..errors import UserError, shown
 from ..files.checkpoint import load_file, save_file
 from ..options.constructors import check_type
@@ -66,7 +65,7 @@ def load_state(path: Path, opt: dict) -> State:
         UserError: the file is not a training state, is damaged, or belongs to other networks.
     """
     content = load_file(path)
-    if not _is_state(content):
+    if not isinstance(content, dict) or not {"iter", "optimizers", "schedulers"} <= content.keys():
         kind = "the weights of a network, for path:pretrain_network_g" if path.suffix == ".pth" else "something else"
         raise UserError(f"{path} is not a training state (N.state) but {kind}")
     _check_entries(path, content)
@@ -75,18 +74,6 @@ def load_state(path: Path, opt: dict) -> State:
         if f"network_{label}" not in (opt["path"].get("ignore_resume_networks") or []):
             load_file(state.network_file(label))
     return state
-
-
-def check_networks(state: State, opt: dict) -> None:
-    """Compare a state's networks with those of the options.
-
-    Raises:
-        UserError: a network has other weights.
-    """
-    for label in labels_of(opt):
-        if f"network_{label}" not in (opt["path"].get("ignore_resume_networks") or []):
-            network = check_network(f"network_{label}", opt[f"network_{label}"], {}, must_load=False)
-            check_checkpoint(str(state.file), state.network_file(label), network, "params", strict=True)
 
 
 def newest_state(opt: dict) -> State | None:
@@ -130,8 +117,13 @@ def restore(state: State, model: Any, given: dict) -> None:
     schedulers = [_without_schedule(values) for values in content["schedulers"]]
     try:
         model.resume_training({**content, "schedulers": schedulers})
-    except (AssertionError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(f"{state.file} does not fit the model: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # of any type, since any value can be wrong
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"{state.file} does not fit the model: {reason}") from error
+    for optimizer in model.optimizers:
+        for parameter, moments in optimizer.state.items():
+            if any(isinstance(m, torch.Tensor) and m.dim() and m.shape != parameter.shape for m in moments.values()):
+                raise UserError(f"{state.file} does not fit the model: its optimiser has moments of another shape")
     _apply_optimiser_options(model, (content.get("options") or given)["train"], given["train"])
     for name, value in content.get("pool", {}).items():
         setattr(model, name, value.to(model.device) if isinstance(value, torch.Tensor) else value)
@@ -216,11 +208,16 @@ def _delete_old(opt: dict, newest: int) -> None:
             Path(opt["path"]["models"], f"net_{label}_{iteration}.pth").unlink(missing_ok=True)
 
 
-def _is_state(content: object) -> bool:
-    if not isinstance(content, dict) or not {"iter", "optimizers", "schedulers"} <= content.keys():
-        return False
-    counts = [content["iter"], content.get("position", 0), content.get("batch", 1)]
-    return all(type(count) is int and 0 <= count < _MOST for count in counts)
+def _check_entries(path: Path, content: dict) -> None:
+    for name, kind in _ENTRIES.items():
+        value = content.get(name, kind())
+        items = value if kind is list else ()
+        wrong = kind is int and type(value) is int and not 0 <= value < _MOST
+        if type(value) is not kind or wrong or not all(isinstance(item, dict) for item in items):
+            raise UserError(f"{path} is not a training state: its entry {name!r} is {shown(value)}")
+    for name in content.get("pool", {}):
+        if name not in POOL:
+            raise UserError(f"{path} is not a training state: its pool has an entry {shown(name)}")
 
 
 def _apply_optimiser_options(model: Any, old: dict, new: dict) -> None:
