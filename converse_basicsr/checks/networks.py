@@ -118,11 +118,33 @@ def check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str 
             for name, value in expected.items()
             if name in loaded and loaded[name].shape != value.shape
         ],
+        "without finite real numbers": [name for name in expected if name in loaded and not _is_usable(loaded[name])],
     }
     found = [
         f"{len(names)} keys {words}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
         for words, names in problems.items()
         if names
     ]
-    if strict and found:
+    if found and (strict or problems["without finite real numbers"]):
         raise UserError(f"{where}: {path} does not fit {type(network).__name__}: {'; '.join(found)}")
+
+
+def _is_usable(value: torch.Tensor) -> bool:
+    plain = value.layout is torch.strided and not (value.is_quantized or value.is_meta or value.is_complex())
+    return plain and bool(value.isfinite().all())
+
+
+@torch.no_grad()
+def check_discriminator(network: nn.Module, gt: torch.Tensor) -> None:
+    """Run network_d on a ground-truth patch, as SRGANModel and ESRGANModel would.
+
+    Raises:
+        UserError: it rejects the patch.
+    """
+    try:
+        network.eval()(gt[None])
+    except Exception as error:  # a network may raise any exception over a bad input
+        raise UserError(
+            f"network_d: {type(network).__name__} cannot process patches of datasets:train, {tuple(gt.shape)}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
