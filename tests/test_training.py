@@ -473,6 +473,22 @@ def test_a_full_disk_is_one_line_and_keeps_earlier_states(capsys, monkeypatch):
 # --- what ends a run ---
 
 
+def test_a_broken_pipe_does_not_end_a_training(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as broken, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", broken)
+        train(train__total_iter=2)
+    assert states() == ["2.state"]
+
+
+def test_a_closed_output_does_not_end_a_training(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        train(train__total_iter=2)
+    assert states() == ["2.state"]
+
+
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGUSR1"])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_signal_saves_and_stops(number, workers, monkeypatch, capsys):

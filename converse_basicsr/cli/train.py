@@ -4,6 +4,7 @@ import argparse
 
 from ..errors import UserError
 from .allocator import keep_large_buffers
+from .output import lasting_output
 
 EPILOG = "Paths in an option file are relative to the current directory, not to the option file."
 
@@ -37,6 +38,11 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
+    with lasting_output():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..options.reading import read_options
     from ..options.schema import check_schema, dist_params
