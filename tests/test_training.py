@@ -270,6 +270,18 @@ def test_a_state_can_be_continued_under_another_name():
     assert Path("experiments/other/training_states/4.state").is_file() and states() == ["2.state"]
 
 
+def test_auto_resume_starts_from_resume_state_and_then_continues_its_own(capsys):
+    train(train__total_iter=2)
+    changes = {"name": "other", "path__resume_state": str(FOLDER / "training_states/2.state")}
+    train("--auto_resume", train__total_iter=3, **changes)
+    assert "continuing from iteration 2 " in capsys.readouterr().out
+    train("--auto_resume", train__total_iter=5, **changes)
+    assert "continuing from iteration 3 (experiments/other/" in capsys.readouterr().out
+    Path("experiments/other/training_states/5.state").write_bytes(b"")
+    train("--auto_resume", train__total_iter=5, **changes)
+    assert "continuing from iteration 3 (experiments/other/" in capsys.readouterr().out
+
+
 def edit(file: Path, **changes) -> None:
     """Replace entries of a saved file."""
     torch.save({**load_file(file), **changes}, file)

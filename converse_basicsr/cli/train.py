@@ -14,7 +14,9 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         "train", help="train a network from an option file", description="Train a network.", epilog=EPILOG
     )
     start = train.add_mutually_exclusive_group()
-    start.add_argument("--auto_resume", action="store_true", help="continue from the newest state, or start")
+    start.add_argument(
+        "--auto_resume", action="store_true", help="continue from the newest state of this name, or start"
+    )
     start.add_argument(
         "--force", action="store_true", help="rename an earlier experiment of this name, and start again"
     )

@@ -72,9 +72,9 @@ def train(given: dict, start: Start, processes: Processes) -> int:
 
 def _find_state(opt: dict, start: Start) -> State | None:
     path, total = opt["path"].get("resume_state"), opt["train"]["total_iter"]
-    if not (start.auto_resume or path):
-        return None
-    state = newest_state(opt) if start.auto_resume else load_state(Path(path), opt)
+    state = newest_state(opt) if start.auto_resume else None
+    if not state and path:
+        state = load_state(Path(path), opt)
     if state:
         check_networks(state, opt)
         if state.iteration > total:
