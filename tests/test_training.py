@@ -279,7 +279,7 @@ def test_auto_resume_starts_from_resume_state_and_then_continues_its_own(capsys)
     assert "continuing from iteration 3 (experiments/other/" in capsys.readouterr().out
     Path("experiments/other/training_states/5.state").write_bytes(b"")
     train("--auto_resume", train__total_iter=5, **changes)
-    assert "continuing from iteration 3 (experiments/other/" in capsys.readouterr().out
+    assert "continuing from iteration 4 (experiments/other/" in capsys.readouterr().out
 
 
 def edit(file: Path, **changes) -> None:
