@@ -196,8 +196,8 @@ def _checkpoint_levels() -> None:
         net = self.get_bare_model(net)
         key, state_dict = select_state_dict(load_file(load_path), param_key)
         logging.getLogger("converse_basicsr").info(f"Loading {type(net).__name__} from {load_path}, {key}.")
-        if strict and misfit(net, state_dict):
-            raise UserError(f"{load_path} does not fit {type(net).__name__}: {misfit(net, state_dict)}")
+        if found := misfit(net, state_dict, strict):
+            raise UserError(f"{load_path} does not fit {type(net).__name__}: {found}")
         self._print_different_keys_loading(net, state_dict, strict)
         net.load_state_dict(state_dict, strict=strict)
 

@@ -36,10 +36,15 @@ def test_module_prefix_is_taken_off():
     assert list(select_state_dict({"module.a": torch.ones(1)})[1]) == ["a"]
 
 
-@pytest.mark.parametrize("file", [{}, {"epoch": 3}, {"params": {}}, {"params": {"a": 1}}])
+@pytest.mark.parametrize("file", [{}, {"epoch": 3}, {"params": {}}, {"params": {"a": 1}}, {3: torch.ones(1)}])
 def test_no_state_dict_is_named(file):
     with pytest.raises(UserError, match="holds no state dict"):
         select_state_dict(file)
+
+
+def test_an_unknown_param_key_is_named():
+    with pytest.raises(UserError, match="the checkpoint has no 'params_emma'; did you mean params_ema?"):
+        select_state_dict({"params": BARE, "params_ema": EMA}, "params_emma")
 
 
 def test_missing_and_damaged_files_are_named(tmp_path):

@@ -106,6 +106,51 @@ def test_wrong_options_are_named(changes, message):
     assert message in refusal(**changes)
 
 
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda v: v * float("nan"), lambda v: v + 1j, torch.Tensor.to_sparse, lambda v: v.to("meta")],
+    ids=["nan", "complex", "sparse", "meta"],
+)
+def test_weights_that_are_not_finite_real_numbers_are_named(spoil, strict):
+    state_dict = build_network(dict(options()["network_g"])).state_dict()
+    state_dict["conv_first.bias"] = spoil(state_dict["conv_first.bias"])
+    torch.save(state_dict, "net.pth")
+    message = refusal(path={"pretrain_network_g": "net.pth", "strict_load_g": strict})
+    assert "1 keys without finite real numbers: conv_first.bias" in message
+
+
+SWIN = {"type": "SwinIR", "upscale": 4, "img_size": 8, "embed_dim": 8, "depths": [1], "num_heads": [2],
+        "upsampler": "pixelshuffledirect"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (SWIN, "network_g:window_size: must be an integer of 1 or more, got None"),
+        ({**SWIN, "window_size": 7}, "network_g: SwinIR cannot process the images of datasets:train, (3, 8, 8): "),
+    ],
+)
+def test_swinir_needs_patches_of_whole_windows(network, message):
+    assert message in refusal(model_type="SwinIRModel", network_g=network)
+
+
+@pytest.mark.parametrize("model_type", ["SRGANModel", "ESRGANModel"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network_d": {"type": "VGGStyleDiscriminator", "num_in_ch": 3, "num_feat": 4, "input_size": 128}},
+        {"network_d": {"type": "UNetDiscriminatorSN", "num_in_ch": 1, "num_feat": 4}},
+    ],
+    ids=["size", "channels"],
+)
+def test_a_discriminator_that_does_not_fit_is_named(model_type, changes):
+    changes |= {"train__gan_opt": {"type": "GANLoss", "gan_type": "vanilla", "loss_weight": 0.1}}
+    changes |= {"train__optim_d": {"type": "Adam", "lr": 1e-4}}
+    message = refusal(model_type=model_type, **changes)
+    assert "network_d: " in message and "cannot process patches of datasets:train, (3, 32, 32)" in message
+
+
 # --- what a model reads ----------------------------------------------------------------------------------------------
 
 GAN = {"type": "GANLoss", "gan_type": "vanilla"}

@@ -68,6 +68,13 @@ def check(kind: str = "PairedImageDataset", phase: str = "train", **options):
     return check_dataset(phase, section(kind, **options), phase, 4)
 
 
+def test_a_name_that_is_not_utf_8_is_refused(pairs):
+    for folder in (b"gt", b"lq"):
+        os.rename(folder + b"/0.png", folder + b"/\xff.png")
+    with pytest.raises(UserError, match=r"of 5 files have names that are not UTF-8: '(gt|lq)/\\udcff.png'"):
+        check()
+
+
 @pytest.mark.parametrize("kind", ["PairedImageDataset", "SingleImageDataset", "GaussianDenoisingDataset"])
 @pytest.mark.parametrize("phase", ["train", "val"])
 @pytest.mark.parametrize("lmdb", [False, True])

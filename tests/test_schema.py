@@ -170,6 +170,7 @@ FOLDER = "must be a folder name: at most 200 letters, digits, _, - and ., beginn
         ("val__x8", 1, "must be true or false, got 1"),
         ("val__metrics", {"a/b": {"type": "calculate_psnr"}}, FOLDER),
         *(("val__metrics__psnr__crop_border", border, INDEX) for border in (-1, 1.5, "4", True, None)),
+        ("val__metrics__psnr__input_order", "CHW", "must be HWC, the order of the images that are measured, got 'CHW'"),
         ("val__metrics__psnr__better", "highest", "must be higher or lower, got 'highest'"),
         ("logger__print_freq", 0, COUNT),
         ("logger__save_checkpoint_freq", 5e3, COUNT),
@@ -255,6 +256,7 @@ def test_keys_that_do_not_fit_together_are_named(changes, message):
         ({"datasets": {"tset": options()["datasets"]["val"]}}, "datasets:tset: must start with test or val"),
         ({"val": None}, "val: must be a mapping (key: value), got None"),
         ({"val__save_img": True, "val": {"save_img": True}}, "the option file has no val:suffix"),
+        ({"val__suffix": "a/../../x"}, "val:suffix: must be a part of a file name: at most 100 letters, digits"),
     ],
     ids=str,
 )

@@ -361,6 +361,18 @@ def test_a_state_can_be_continued_under_another_name():
     assert Path("experiments/other/training_states/4.state").is_file() and states() == ["2.state"]
 
 
+def test_auto_resume_starts_from_resume_state_and_then_continues_its_own(capsys):
+    train(train__total_iter=2)
+    changes = {"name": "other", "path__resume_state": str(FOLDER / "training_states/2.state")}
+    train("--auto_resume", train__total_iter=3, **changes)
+    assert "continuing from iteration 2 " in capsys.readouterr().out
+    train("--auto_resume", train__total_iter=5, **changes)
+    assert "continuing from iteration 3 (experiments/other/" in capsys.readouterr().out
+    Path("experiments/other/training_states/5.state").write_bytes(b"")
+    train("--auto_resume", train__total_iter=5, **changes)
+    assert "continuing from iteration 4 (experiments/other/" in capsys.readouterr().out
+
+
 def edit(file: Path, **changes) -> None:
     """Replace entries of a saved file."""
     torch.save({**load_file(file), **changes}, file)
@@ -513,6 +525,22 @@ def test_a_full_disk_is_one_line_and_keeps_earlier_states(capsys, monkeypatch):
 
 
 # --- what ends a run ---
+
+
+def test_a_broken_pipe_does_not_end_a_training(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as broken, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", broken)
+        train(train__total_iter=2)
+    assert states() == ["2.state"]
+
+
+def test_a_closed_output_does_not_end_a_training(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        train(train__total_iter=2)
+    assert states() == ["2.state"]
 
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP"])

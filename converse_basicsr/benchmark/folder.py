@@ -50,7 +50,10 @@ def locked(folder: Path) -> Iterator[None]:
 
     Every training holds a lock of its own (worker.py), so one that outlived its benchmark is waited for too.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out: {folder.parent} cannot be made a folder: {error.strerror}") from error
     with _wait_for(lock_file(folder), folder):
         with _wait_for(lock_file(folder, TRAINING), folder):
             pass

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from basicsr.archs import build_network
 
-from ..checks.models import window_size
+from ..checks.models import window_sizes
 from ..errors import UserError
 from ..evaluation.measure import quietly, validation_set
 from ..files.journal import read_entries
@@ -132,7 +132,7 @@ class Runner:
     def _measure_cost(self, model: Model, network: nn.Module) -> dict:
         sample = validation_set(next(iter(self.benchmark.sets.values())), self.benchmark.recipe)[0]
         corner = sample["lq"][None, :, :COST_INPUT, :COST_INPUT]
-        inputs = (pad_to_window(corner, window_size(model.model_type, model.network)),)
+        inputs = (pad_to_window(corner, window_sizes(model.model_type, model.network)[1]),)
         if takes_kernel(network):
             inputs += (sample["kernel"][None], self.benchmark.scale)
         return measure_cost(network, inputs, self.benchmark.scale, used_devices(self.benchmark)[0])

@@ -11,6 +11,7 @@ from ..options.sections import HighOrderDegradation, RealESRGAN, Validation
 from ..options.training import Train
 from .keys import keys_read
 
+GAN_MODELS = ("SRGANModel", "ESRGANModel")
 _OF_EVERY_MODEL = (  # keys that the training loop reads, or that BasicSR's models share
     "total_iter", "warmup_iter", "optim_g", "scheduler",
     "val_freq", "save_img", "suffix", "pbar", "metrics",
@@ -27,20 +28,22 @@ def is_restoration_model(model_type: str) -> bool:
 
 
 def is_image_model(model_type: str) -> bool:
-    """Whether it trains one network on pairs of images with the losses of SRModel."""
-    return model_type == "SRModel" or is_restoration_model(model_type)
+    """Whether it trains network_g on pairs of images."""
+    return model_type in ("SRModel", "SwinIRModel", *GAN_MODELS) or is_restoration_model(model_type)
 
 
-def window_size(model_type: str, network: dict) -> int:
-    """The model pads images to multiples of this: window_size of network_g for RestorationModel, else 1.
+def window_sizes(model_type: str, network: dict) -> tuple[int, int]:
+    """The model pads images to multiples of these, in training and in validation: window_size of network_g, or 1.
 
     Raises:
-        UserError: it is not an integer of 1 or more.
+        UserError: it is not an integer of 1 or more, or missing.
     """
-    window = network.get("window_size", 1) if is_restoration_model(model_type) else 1
+    if model_type != "SwinIRModel" and not is_restoration_model(model_type):
+        return 1, 1
+    window = network.get("window_size", None if model_type == "SwinIRModel" else 1)
     if type(window) is not int or window < 1:
         raise UserError(f"network_g:window_size: must be an integer of 1 or more, got {window!r}")
-    return window
+    return (1, window) if model_type == "SwinIRModel" else (window, window)
 
 
 def check_model(opt: dict, is_train: bool) -> None:
@@ -85,7 +88,11 @@ def _readers(key: str) -> str:
 
 def _check_losses_given(opt: dict, keys: set[str]) -> None:
     train = opt["train"]
-    if is_image_model(opt["model_type"]) and not (train.get("pixel_opt") or train.get("perceptual_opt")):
+    if (
+        opt["model_type"] not in GAN_MODELS
+        and is_image_model(opt["model_type"])
+        and not (train.get("pixel_opt") or train.get("perceptual_opt"))
+    ):
         raise UserError("train: needs a loss: pixel_opt or perceptual_opt")
     if "network_d" in keys and not train.get("gan_opt"):
         raise UserError(f"train:gan_opt: {plain(opt['model_type'])} needs this option")

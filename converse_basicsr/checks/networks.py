@@ -103,6 +103,22 @@ def _check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str
         _, loaded = select_state_dict(load_file(path), param_key)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
-    found = misfit(network, loaded)
-    if strict and found:
+    found = misfit(network, loaded, strict)
+    if found:
         raise UserError(f"{where}: {path} does not fit {type(network).__name__}: {found}")
+
+
+@torch.no_grad()
+def check_discriminator(network: nn.Module, gt: torch.Tensor) -> None:
+    """Run network_d on a ground-truth patch, as SRGANModel and ESRGANModel would.
+
+    Raises:
+        UserError: it rejects the patch.
+    """
+    try:
+        network.eval()(gt[None])
+    except Exception as error:  # a network may raise any exception over a bad input
+        raise UserError(
+            f"network_d: {type(network).__name__} cannot process patches of datasets:train, {tuple(gt.shape)}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error

@@ -14,8 +14,8 @@ from ..options.sections import TrainSet
 from .datasets import CheckedDataset, check_dataset
 from .keys import keys_read
 from .losses import check_losses, check_measurable, check_metrics
-from .models import check_model, is_image_model, window_size
-from .networks import check_fit, check_network
+from .models import GAN_MODELS, check_model, is_image_model, window_sizes
+from .networks import check_discriminator, check_fit, check_network
 
 
 def check_run(opt: dict, is_train: bool) -> None:
@@ -46,17 +46,19 @@ def _check_built(opt: dict, is_train: bool) -> None:
         check_losses(opt["train"])
         _check_wandb(opt["logger"])
     check_metrics(metrics)
-    window = window_size(opt["model_type"], opt["network_g"])
+    windows = window_sizes(opt["model_type"], opt["network_g"])
     checked = _check_datasets(opt)
     for key in [key for key in ("network_g", "network_d") if opt.get(key) is not None]:
         network = check_network(key, opt[key], opt["path"], must_load=not is_train)
         if key == "network_d":
+            if opt["model_type"] in GAN_MODELS and is_train:
+                check_discriminator(network, checked["datasets:train"].sample["gt"])
             continue
         _check_x8(opt, network)
         for where, dataset in checked.items():
             sample = _degraded(where, dataset.sample, opt)
             if is_image_model(opt["model_type"]):
-                check_fit(key, network, where, sample, opt.get("scale") or 1, window)
+                check_fit(key, network, where, sample, opt.get("scale") or 1, windows[where != "datasets:train"])
             if where != "datasets:train":
                 check_measurable(metrics, where, sample, dataset.smallest)
     resume = opt["path"].get("resume_state")

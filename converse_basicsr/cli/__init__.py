@@ -10,6 +10,7 @@ from .. import __version__
 from ..compat import load_in_spawned_worker
 from ..errors import UserError, in_one_line
 from . import benchmark, check, data, doctor, options, reproduce, train
+from .output import lasting_output
 
 load_in_spawned_worker()
 
@@ -24,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"basicsr: error: {in_one_line(error)}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # as with | head
+        with lasting_output():
+            return 128 + signal.SIGPIPE
     except Exception as error:  # a bug, or a failure that nobody foresaw
         if args.traceback:
             raise

@@ -5,6 +5,7 @@ import os
 
 from ..errors import UserError
 from .allocator import keep_large_buffers
+from .output import lasting_output
 
 EPILOG = "Paths in an option file are relative to the current directory, not to the option file."
 
@@ -41,6 +42,13 @@ def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
     if args.launcher != "none":  # before torch is imported: a lost connection is one line, not a C++ stack trace
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    if not args.root:
+        raise UserError("--root: must be a folder, got ''")
+    with lasting_output():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..options.reading import read_options
     from ..options.schema import check_schema, dist_params

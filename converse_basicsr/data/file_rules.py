@@ -14,9 +14,18 @@ _CROP = 0.5  # of the scale: a larger surplus of the ground truth is not croppin
 
 
 def refuse_unusable(files: Sequence[str], headers: Sequence[Header]) -> None:
-    """Every file must have a header."""
+    """Every file must have a header, and a name that can be printed and saved under."""
+    _refuse([ascii(file) for file in files if not _is_utf_8(file)], len(files), "have names that are not UTF-8")
     unusable = [f"{file} ({header})" for file, header in zip(files, headers, strict=True) if isinstance(header, str)]
     _refuse(unusable, len(files), "cannot be read as images")
+
+
+def _is_utf_8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def refuse_small(files: Sequence[str], headers: Sequence[ImageHeader], least: int, reason: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 from .atomic import replacing
 
 LEVELS = ("params_ema", "params", "state_dict")
@@ -44,28 +44,36 @@ def select_state_dict(checkpoint: dict, param_key: str | None = "params") -> tup
 
     Args:
         checkpoint: a state dict, or a dict that holds one under 'params_ema', 'params' or 'state_dict'.
-        param_key: the key to prefer; None takes the first of these that exists.
+        param_key: the key to prefer; if it is missing, or None, the first of these that exists is taken.
 
     Returns:
         A description of what was taken, and the state dict without the prefix 'module.' in its keys.
 
     Raises:
-        UserError: there is no state dict.
+        UserError: there is no state dict, or the checkpoint lacks a param_key that is none of these.
     """
     if not isinstance(checkpoint, dict):
         raise UserError(f"a checkpoint must hold a state dict, got {type(checkpoint).__name__}")
     if "optimizers" in checkpoint:
         raise UserError("this is a training state; the weights are in models/net_*.pth beside its folder")
+    if param_key not in (None, *LEVELS, *checkpoint):
+        raise UserError(f"the checkpoint has no {param_key!r}{did_you_mean(param_key, checkpoint)}")
     found = [level for level in (param_key, *LEVELS) if isinstance(checkpoint.get(level), dict)]
     state_dict = checkpoint[found[0]] if found else checkpoint
-    if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
+    if not state_dict or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state_dict.items()):
         raise UserError(f"the checkpoint holds no state dict; its keys: {', '.join(map(str, list(checkpoint)[:8]))}")
     words = f"param key [{found[0]}]" if found else "a bare state dict"
     return words, {key.removeprefix("module."): value for key, value in state_dict.items()}
 
 
-def misfit(network: nn.Module, state_dict: dict[str, torch.Tensor]) -> str:
-    """What keeps a state dict from being loaded strictly, in words; '' if it fits."""
+def misfit(network: nn.Module, state_dict: dict[str, torch.Tensor], strict: bool = True) -> str:
+    """What keeps a state dict from being loaded, in words; '' if it fits.
+
+    Args:
+        network: the network.
+        state_dict: its new parameters and buffers.
+        strict: False allows missing and unexpected keys and other shapes, which are then not loaded.
+    """
     expected = network.state_dict()
     problems = {
         "missing": [name for name in expected if name not in state_dict],
@@ -76,11 +84,18 @@ def misfit(network: nn.Module, state_dict: dict[str, torch.Tensor]) -> str:
             if name in state_dict and state_dict[name].shape != value.shape
         ],
     }
+    unusable = [name for name in expected if name in state_dict and not _is_usable(state_dict[name])]
+    problems = {**(problems if strict else {}), "without finite real numbers": unusable}
     return "; ".join(
         f"{len(names)} keys {words}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
         for words, names in problems.items()
         if names
     )
+
+
+def _is_usable(value: torch.Tensor) -> bool:
+    plain = value.layout is torch.strided and not (value.is_quantized or value.is_meta or value.is_complex())
+    return plain and bool(value.isfinite().all())
 
 
 def save_file(content: Any, path: str | os.PathLike) -> None:

@@ -35,6 +35,11 @@ Name = Annotated[
     Field(pattern=FOLDER_NAME),
     Must("a folder name: at most 200 letters, digits, _, - and ., beginning with a letter, a digit or _"),
 ]
+NamePart = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$"),
+    Must("a part of a file name: at most 100 letters, digits, _, - and ."),
+]
 Text = Annotated[str, Field(min_length=1), Must("a string")]
 FilePath = Annotated[str, AfterValidator(_possible), Must("a path (no control characters, names of at most 255 bytes)")]
 Switch = Annotated[bool, Must("true or false")]

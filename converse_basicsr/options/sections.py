@@ -13,6 +13,7 @@ from .kinds import (
     Index,
     Must,
     Name,
+    NamePart,
     Probabilities,
     Probability,
     Range,
@@ -170,7 +171,7 @@ class Metric(Built):
 
     crop_border: Index = Field(None, description="Pixels left out at each side.")
     test_y_channel: Switch = Field(False, description="On the Y channel of YCbCr.")
-    input_order: Annotated[Literal["HWC", "CHW"], Must("HWC or CHW")] = "HWC"
+    input_order: Annotated[Literal["HWC"], Must("HWC, the order of the images that are measured")] = "HWC"
     better: Annotated[Literal["higher", "lower"], Must("higher or lower")] = Field(
         "higher", description="Which values are better."
     )
@@ -181,7 +182,7 @@ class Validation(Section):
 
     val_freq: Count | None = Field(None, description="Iterations between validations.")
     save_img: Switch = Field(description="Save the restored images.")
-    suffix: Text | None = Field(None, description="Appended to the names of saved images; ~: the name of the test.")
+    suffix: NamePart | None = Field(None, description="Appended to the names of saved images; ~: the name of the test.")
     pbar: Switch = Field(False, description="Show progress.")
     metrics: dict[Name, Metric] | None = Field(None, description="Any name, and the metric under it.")
     x8: Switch = Field(False, description="RestorationModel: average over the 8 flips and transposes.")

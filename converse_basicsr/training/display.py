@@ -2,13 +2,12 @@
 
 import sys
 import time
-from contextlib import suppress
 
 import psutil
 import torch
 from tqdm import tqdm
 
-from .logs import give_up_terminal, log
+from .logs import log
 
 MIB = 2**20
 
@@ -38,17 +37,10 @@ class Display:
         self.waited += waited
         numbers = ", ".join(f"{name} {value:.4e}" for name, value in losses.items())
         if self.live:
-            self._update(f"{numbers}, {memory()}")
+            self.bar.set_postfix_str(f"{numbers}, {memory()}", refresh=False)
+            self.bar.update()
         if iteration % self.print_freq == 0 or iteration in (self.start + 1, self.total):
             self._line(iteration, numbers, lr)
-
-    def _update(self, text: str) -> None:
-        try:
-            self.bar.set_postfix_str(text, refresh=False)
-            self.bar.update()
-        except OSError:  # the terminal is gone
-            self.live = False
-            give_up_terminal()
 
     def _line(self, iteration: int, numbers: str, lr: float) -> None:
         seconds = (time.perf_counter() - self.started) / (iteration - self.start)
@@ -68,8 +60,7 @@ class Display:
             self.bar.start_t += seconds
 
     def close(self) -> None:
-        with suppress(OSError):
-            self.bar.close()
+        self.bar.close()
 
 
 def memory() -> str:

@@ -60,7 +60,7 @@ def prepare_folder(opt: dict, state: State | None, auto_resume: bool, force: boo
     folder = Path(opt["path"]["experiments_root"])
     found = iterations_of(folder / "training_states")
     inside = state is not None and state.file.resolve().parent == (folder / "training_states").resolve()
-    if inside and opt["path"].get("resume_state") and state.iteration < found[-1]:
+    if inside and not auto_resume and state.iteration < found[-1]:
         raise UserError(
             f"path:resume_state: {folder} holds a newer state, {found[-1]}.state, which this run would overwrite; "
             "choose another name, or continue from it with --auto_resume"
@@ -72,7 +72,8 @@ def prepare_folder(opt: dict, state: State | None, auto_resume: bool, force: boo
             raise UserError(_occupied(folder, found, auto_resume))
         archive(folder)
         archive(Path(opt["root_path"], "tb_logger", opt["name"]))
-    for name in ("experiments_root", "models", "training_states"):
+    folder.mkdir(exist_ok=True)
+    for name in ("models", "training_states"):
         Path(opt["path"][name]).mkdir(exist_ok=True)
         remove_partial(Path(opt["path"][name]))
 

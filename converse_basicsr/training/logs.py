@@ -1,7 +1,6 @@
 """Two loggers with one file: `log` is also shown on the terminal, BasicSR's own logger only in the file."""
 
 import logging
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,15 +14,12 @@ _FORMAT = "%(asctime)s %(levelname)s: %(message)s"
 
 
 class _Terminal(logging.Handler):
-    """Prints above a live line, at once; warnings with their level. A closed terminal or pipe ends the output only."""
+    """Prints above a live line, at once; warnings with their level."""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)
-        try:
-            tqdm.write(text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}")
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            give_up_terminal()
+        tqdm.write(text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}")
+        sys.stdout.flush()
 
 
 class _File(logging.FileHandler):
@@ -64,8 +60,3 @@ def note_error(text: str) -> None:
     """Write why a run ends into the log file, if that is possible: the disk may be full."""
     with suppress(OSError):
         log.error(text, extra={"only_file": True})
-
-
-def give_up_terminal() -> None:
-    """Discard all further output: its reader has gone."""
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the program ends)

@@ -186,7 +186,7 @@ def _report(rank: int, error: BaseException) -> str:
 
 
 def _refuse_torchrun() -> None:
-    if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
         if os.environ.get("RANK") != "0":
             time.sleep(RANK_0_SPEAKS)  # torchrun ends all at the first exit
             raise SystemExit(2)

@@ -35,7 +35,7 @@ def test(given: dict, start: Start, processes: Processes) -> None:
     if not processes.is_first:
         processes.share(None)  # until rank 0 has checked the options and prepared the folder
         return _test(opt, given, start, processes)
-    with only_run(folder):
+    with only_run(folder), explaining(str(folder), lambda: "the start"):
         _clear(folder)
         processes.share(None)
         return _test(opt, given, start, processes)
