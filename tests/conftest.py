@@ -5,6 +5,9 @@ import sys
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
+os.environ["TORCH_CPP_LOG_LEVEL"] = (
+    "ERROR"  # as the command sets it for several processes; servers of processes inherit it
+)
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes with a thread a core each would be slow; before torch loads
     os.environ["OMP_NUM_THREADS"] = "1"
 

@@ -35,7 +35,7 @@ def test_train_resume_and_test(in_tmp):
     write_images(in_tmp / "data")
     write_options(in_tmp / "tiny.yml", logger__use_tb_logger=True, datasets__train__num_worker_per_gpu=1)
     printed = run("train", "-opt", "tiny.yml")
-    assert "iteration 2 of 2 " in printed and "ETA 0:00:00" in printed
+    assert "iteration 2 of 2: " in printed and "ETA 0:00:00" in printed
     assert printed.index("iteration 1 of 2") < 1500 and "Network" not in printed  # a short introduction
     assert re.search(r"^mean +\d+\.\d+ +\d+\.\d+", printed, re.MULTILINE)
     folder = in_tmp / "experiments/tiny"

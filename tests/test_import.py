@@ -38,7 +38,7 @@ def test_import_is_clean(statement, torch):
 
 
 @pytest.mark.usefixtures("needs_basicsr")
-@pytest.mark.parametrize("module", ["models", "evaluation.report", "reproduce.reproduction"])
+@pytest.mark.parametrize("module", ["models", "training.report", "reproduce.reproduction"])
 def test_importing_a_module_that_needs_basicsr_loads_it(module):
     assert {"basicsr", "torchvision"} <= loaded_after(f"import converse_basicsr.{module}")
 

@@ -47,7 +47,6 @@ def data(in_tmp, monkeypatch):
     write_images(in_tmp / "single", count=1)
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TORCH_CPP_LOG_LEVEL", "ERROR")  # as the command does, for the server of processes
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield in_tmp

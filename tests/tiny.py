@@ -53,7 +53,7 @@ OPTIONS = {
     },
     "logger": {"print_freq": 1, "save_checkpoint_freq": 2, "use_tb_logger": False},
 }
-MISSING = object()
+MISSING = ...  # with a repr that is the same in every process
 
 
 def write_images(folder: Path, count: int = 3, size: int = 64) -> None:
