@@ -5,9 +5,7 @@ import sys
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
-os.environ["TORCH_CPP_LOG_LEVEL"] = (
-    "ERROR"  # as the command sets it for several processes; servers of processes inherit it
-)
+os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # as the command sets it; here for servers of processes too
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes with a thread a core each would be slow; before torch loads
     os.environ["OMP_NUM_THREADS"] = "1"
 
