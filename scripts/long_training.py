@@ -51,7 +51,7 @@ def measure(iterations: int) -> list[tuple[int, float]]:
     while process.poll() is None:
         time.sleep(1)
         entries = read_entries(journal)
-        if entries:
+        if entries and entries[-1]["iter"] < iterations:  # the last sample may miss the worker, which has ended
             samples.append((entries[-1]["iter"], resident(process.pid)))
     if process.returncode or len(samples) < 4:
         raise SystemExit(Path("long.txt").read_text())
