@@ -15,7 +15,7 @@ from conftest import REPOSITORY
             "kill_training.py --count 3",
             "3 kills (1 while it starts, 1 while it trains, 1 inside a save), 180 iterations",
         ),
-        ("long_training.py --iterations 200", "200 iterations: median memory "),
+        ("long_training.py --iterations 400", "400 iterations: median memory "),
     ],
 )
 def test_short_form(arguments, result, tmp_path):
