@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import UserError
 from ..files.atomic import write_text
+from ..options.places import by_place
 from .spec import Benchmark
 
 OPTIONS = "benchmark.yml"  # the options that the results belong to
@@ -28,7 +29,7 @@ def prepare_folder(benchmark: Benchmark, out: Path, force: bool) -> Path:
         folder.rename(folder.with_name(f"{folder.name}_archived_{time.strftime('%Y%m%d_%H%M%S')}"))
     known = folder / OPTIONS
     if known.is_file():
-        old, new = _flat(yaml.safe_load(known.read_text(encoding="utf-8"))), _flat(benchmark.options)
+        old, new = by_place(yaml.safe_load(known.read_text(encoding="utf-8"))), by_place(benchmark.options)
         places = [place for place in old | new if old.get(place) != new.get(place)]
         if places:
             shown = "; ".join(f"{place} was {old.get(place)!r}, is {new.get(place)!r}" for place in places[:MAX_SHOWN])
@@ -72,10 +73,3 @@ def _wait_for(file: Path, folder: Path) -> AbstractContextManager:
     except Timeout:
         print(f"{folder}: another process works on it; waiting for its end", flush=True)
         return lock.acquire()
-
-
-def _flat(options: object, where: str = "") -> dict[str, object]:
-    """Values by their place, as a:b:c."""
-    if not isinstance(options, dict):
-        return {where[1:]: options}
-    return {place: value for key, part in options.items() for place, value in _flat(part, f"{where}:{key}").items()}

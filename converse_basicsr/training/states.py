@@ -17,6 +17,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from ..errors import UserError, shown
 from ..files.checkpoint import load_file, save_file
 from ..options.constructors import check_type
+from ..options.places import by_place
 
 POOL = ("queue_lr", "queue_gt", "queue_ptr")  # of RealESRNetModel and RealESRGANModel: the pairs that they mix
 _ENTRIES = {"iter": int, "position": int, "batch": int, "manual_seed": int, "optimizers": list, "schedulers": list,
@@ -188,7 +189,7 @@ def constructor_options(section: dict) -> dict:
 
 def changes(old: dict, new: dict) -> tuple[list[str], list[str]]:
     """The options that differ, as lines: those that a resumed training uses, and those that it ignores."""
-    old, new = _flat(old), _flat(new)
+    old, new = by_place(old), by_place(new)
     used, ignored = [], []
     for place in sorted({*old, *new}):
         if old.get(place) != new.get(place) and not place.startswith(_OF_THE_CALL):
@@ -248,10 +249,3 @@ def _on_cpu(network: nn.Module) -> dict[str, torch.Tensor]:
 
 def _is_plain(value: object) -> bool:
     return isinstance(value, _PLAIN) or (isinstance(value, (list, tuple)) and all(map(_is_plain, value)))
-
-
-def _flat(options: object, where: str = "") -> dict[str, object]:
-    """Values by their place, as a:b:c."""
-    if not isinstance(options, dict):
-        return {where[1:]: options}
-    return {place: value for key, part in options.items() for place, value in _flat(part, f"{where}:{key}").items()}
