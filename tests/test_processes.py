@@ -461,3 +461,12 @@ def test_two_processes_on_one_gpu_are_refused():
     check_gpus([("node1", "a"), ("node1", "b"), ("node2", "a")])
     with pytest.raises(UserError, match="ranks 1 and 2 use the same GPU of node1: start one process per GPU"):
         check_gpus([("node1", "a"), ("node1", "b"), ("node1", "b")])
+
+
+def test_an_unknown_address_is_named_at_once(monkeypatch):
+    values = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "no-such-machine.invalid"}
+    for name, value in {**values, "MASTER_PORT": "29500"}.items():
+        monkeypatch.setenv(name, value)
+    problem = r"MASTER_ADDR: no machine of the name no-such-machine\.invalid"
+    with pytest.raises(UserError, match=problem), started("pytorch"):
+        pass

@@ -1,6 +1,7 @@
 """The processes of a run: one, or several started by torchrun or slurm."""
 
 import os
+import socket
 import subprocess
 import time
 import traceback
@@ -113,6 +114,7 @@ def started(
     _check_environment(launcher)
     if launcher == "slurm":
         _translate_slurm(port)
+    _check_address()
     agent_has_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     with _connecting():
         store, rank, world_size = next(dist.rendezvous("env://", timeout=START_LIMIT))
@@ -197,6 +199,15 @@ def _check_environment(launcher: str) -> None:
     missing = [name for name in NEEDED[launcher] if name not in os.environ]
     if missing:
         raise UserError(f"--launcher {launcher}: the environment has no {missing[0]}; start with: {CALL[launcher]}")
+
+
+def _check_address() -> None:
+    """torch would try an unknown name for minutes."""
+    address = os.environ["MASTER_ADDR"]
+    try:
+        socket.getaddrinfo(address, None)
+    except OSError as error:
+        raise UserError(f"MASTER_ADDR: no machine of the name {address}: {error.strerror}") from error
 
 
 def _translate_slurm(port: int | None) -> None:
