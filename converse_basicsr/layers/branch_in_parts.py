@@ -15,7 +15,7 @@ from .pointwise import PointwiseConv2d
 SAMPLE_BYTES = 16 * 2**20  # of one sample's features: from here on, parts are as fast as the whole
 BATCH_BYTES = 256 * 2**20  # of a batch's features: from here on, memory counts more
 GROUP_BYTES = 512 * 2**20  # of a group's features, at most
-CHUNK_BYTES = 4 * 2**20  # of padded channels that are transformed together on a CPU
+CHUNK_BYTES = 64 * 2**20  # of padded channels that are transformed together on a CPU
 LEAST_CHUNK = 4  # channels; FFTs of single large images leave a core idle
 STRIP = 8192  # pixels on a CPU
 

@@ -6,15 +6,19 @@
 - Module by module otherwise: for hooks, replaced modules, other devices, half precision, recorded graphs.
 """
 
+from contextlib import nullcontext
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops.dispatch import needs_plain_operations
+from ..ops.rebuilding import rebuilt_in_backward
+from .activation import gelu_gradient
 from .branch_in_parts import add_branch_in_parts, has_parts
+from .hooks import has_global_hooks, is_observed
 from .layer_norm import LayerNorm2d, normalise, normalise_gradient
 from .pointwise import PointwiseConv2d, multiply_channels
-
-HOOKS = ("forward_pre", "forward", "backward_pre", "backward")
 
 
 def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None, reuse: bool = False) -> Tensor:
@@ -28,7 +32,7 @@ def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None, reuse: boo
     """
     if _is_ours(x, branch):
         middle = list(branch[2:-1])
-        if not torch.is_grad_enabled() and has_parts(x, middle) and not any(map(_is_observed, middle)):
+        if not torch.is_grad_enabled() and has_parts(x, middle) and not any(map(is_observed, middle)):
             return add_branch_in_parts(x, branch, gain, reuse)
         if x.device.type == "cpu":
             return _add_fused(x, branch, gain)
@@ -38,10 +42,22 @@ def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None, reuse: boo
 
 def _add_fused(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
     norm, expand, *middle, project = branch
-    out, x, *_ = _NormalisedPointwise.apply(x, norm.weight, norm.bias, expand.weight, expand.bias, norm.eps)
-    for module in middle:
-        out = module(out)
-    return _add_pointwise(x, out, project, gain)
+    parameters = norm.weight, norm.bias, expand.weight, expand.bias
+    out, x, normal, _ = _NormalisedPointwise.apply(x, *parameters, norm.eps)
+    normal = normal.detach()
+    recompute = type(middle[-1]) is nn.GELU and not is_observed(middle[-1])
+    for i, module in enumerate(middle[:-1] if recompute else middle):
+        with nullcontext() if i else rebuilt_in_backward(out, lambda: _expand(normal, *parameters)[0]):
+            out = module(out)
+    matrix, bias = project.weight.flatten(1), project.bias.view(-1, 1)
+    if gain is not None:
+        matrix, bias = matrix * gain.view(-1, 1), bias * gain.view(-1, 1)
+    x = torch.add(x.flatten(2), bias)
+    if recompute:
+        added = _AddActivated.apply(x, out.flatten(2), matrix, middle[-1].approximate)
+    else:
+        added = x.baddbmm_(matrix.expand(len(x), -1, -1), out.flatten(2))
+    return added.unflatten(2, out.shape[2:])
 
 
 def _is_ours(x: Tensor, branch: nn.Module) -> bool:
@@ -63,23 +79,44 @@ def _is_ours(x: Tensor, branch: nn.Module) -> bool:
         and x.shape[1] == norm.weight.shape[0] == expand.in_channels == project.out_channels
         and expand.bias is not None
         and project.bias is not None
-        and not any(map(_is_observed, (branch, norm, expand, project)))
-        and not any(getattr(nn.modules.module, f"_global_{kind}_hooks") for kind in HOOKS)
+        and not any(map(is_observed, (branch, norm, expand, project)))
+        and not has_global_hooks()
     )
 
 
-def _is_observed(module: nn.Module) -> bool:
-    """Whether somebody has attached hooks to the module (as pruning does), or replaced its forward."""
-    return "forward" in vars(module) or any(getattr(module, f"_{kind}_hooks") for kind in HOOKS)
+class _AddActivated(torch.autograd.Function):
+    """x + matrix @ GELU(y), in place of x; the activations are computed again in the backward instead of saved.
+
+    x: (N, C, pixels), y: (N, C', pixels), matrix: (C, C').
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, y: Tensor, matrix: Tensor, approximate: str) -> Tensor:
+        ctx.approximate = approximate
+        ctx.save_for_backward(y, matrix)
+        ctx.mark_dirty(x)
+        return x.baddbmm_(matrix.expand(len(x), -1, -1), F.gelu(y, approximate=approximate))
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        y, matrix = ctx.saved_tensors
+        grad_y = grad_matrix = None
+        if ctx.needs_input_grad[2]:
+            grad_matrix = torch.bmm(grad, F.gelu(y, approximate=ctx.approximate).mT).sum(0)
+        if ctx.needs_input_grad[1]:
+            grad_y = torch.bmm(matrix.mT.expand(len(grad), -1, -1), grad)
+            grad_y = gelu_gradient(grad_y, y, ctx.approximate)
+        return grad, grad_y, grad_matrix, None
 
 
-def _add_pointwise(x: Tensor, out: Tensor, conv: PointwiseConv2d, gain: Tensor | None) -> Tensor:
-    """x + gain * conv(out)."""
-    matrix, bias = conv.weight.flatten(1), conv.bias.view(-1, 1)
-    if gain is not None:
-        matrix, bias = matrix * gain.view(-1, 1), bias * gain.view(-1, 1)
-    matrix = matrix.expand(x.shape[0], -1, -1)
-    return torch.add(x.flatten(2), bias).baddbmm_(matrix, out.flatten(2)).unflatten(2, x.shape[2:])
+def _expand(normal: Tensor, scale: Tensor, shift: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The 1x1 convolution of scale * normal + shift, and its matrix: of rows without a mean, as normal has none."""
+    weight = weight.flatten(1)
+    matrix = weight * scale
+    matrix = torch.sub(matrix, matrix.sum(1, keepdim=True), alpha=1 / len(scale))
+    out = normal.new_empty(len(normal), len(matrix), *normal.shape[2:])  # no view: the next module may be in-place
+    torch.bmm(matrix.expand(len(normal), -1, -1), normal.flatten(2), out=out.flatten(2))
+    return out.add_(torch.addmv(bias, weight, shift).view(-1, 1, 1)), matrix
 
 
 class _NormalisedPointwise(torch.autograd.Function):
@@ -94,13 +131,8 @@ class _NormalisedPointwise(torch.autograd.Function):
     def forward(ctx, x: Tensor, scale: Tensor, shift: Tensor, weight: Tensor, bias: Tensor, eps: float):
         ctx.set_materialize_grads(False)
         normal, inverse_std = normalise(x, eps)
-        flat_weight = weight.flatten(1)
-        matrix = flat_weight * scale
-        matrix = torch.sub(matrix, matrix.sum(1, keepdim=True), alpha=1 / len(scale))
+        out, matrix = _expand(normal, scale, shift, weight, bias)
         ctx.save_for_backward(normal, inverse_std, scale, shift, weight, matrix)
-        out = normal.new_empty(len(normal), len(matrix), *normal.shape[2:])  # no view: the next module may be in-place
-        torch.bmm(matrix.expand(len(normal), -1, -1), normal.flatten(2), out=out.flatten(2))
-        out.add_(torch.addmv(bias, flat_weight, shift).view(-1, 1, 1))
         return out, x.view_as(x), normal, inverse_std
 
     @staticmethod

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import ConverseBlock
+from ..layers.activation import gelu_after
 from ..layers.pointwise import PointwiseConv2d
 from ..layers.spatial import build_spatial_op
 from .upscaling import STAGES, check_upscaling
@@ -74,11 +75,11 @@ class ConverseSRResNet(nn.Module):
         nn.init.zeros_(self.conv_last.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        feat = F.gelu(self.conv_first(x))
+        feat = gelu_after(self.conv_first, x)
         feat = self.conv_body(feat)
         for i in range(1, len(STAGES[self.upscale]) + 1):
             upconv, up = self.get_submodule(f"upconv{i}"), self.get_submodule(f"up{i}")
-            feat = F.gelu(up(upconv(feat)))
-        feat = F.gelu(self.conv_hres(feat))
+            feat = gelu_after(up, upconv(feat))
+        feat = gelu_after(self.conv_hres, feat)
         skip = F.interpolate(x, scale_factor=self.upscale, mode="bilinear", align_corners=False)
         return self.conv_last(feat) + skip

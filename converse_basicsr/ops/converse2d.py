@@ -1,5 +1,7 @@
 """Converse2D: the regularised inverse of a strided depthwise circular convolution, in closed form."""
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,6 +14,7 @@ from .filtering import filter_signal
 from .filters import FILTER_PRIORS, filter_bank
 from .padding import Margins, check_padding, check_size, choose_margins, pad
 from .prior import Prior, check_prior, prior_image
+from .rebuilding import rebuilt_in_backward
 from .transforms import Torus
 
 
@@ -82,21 +85,17 @@ def _solve(y, psf, lam, scale, x0, padding, mode, fast_size, cache) -> Tensor:
     torus = Torus(margins.around(size), _can_pack(y, psf, lam), plain)
     if isinstance(x0, str) and (x0 in FILTER_PRIORS or scale == 1):
         prior = "zero" if x0 == "zero" else "nearest"  # at scale 1, every interpolation returns y itself
-        filters = _filters(psf, lam, torus, scale, prior, cache)
-        return _join_phases(filter_signal(y, filters, torus, margins, mode), scale)
+
+        def build() -> Tensor:
+            return filter_bank(psf, lam, torus, scale, prior)
+
+        filters = build() if cache is None or plain else cache.get((torus, psf.dtype, scale, prior), psf, lam, build)
+        with nullcontext() if plain else rebuilt_in_backward(filters, build):
+            return _join_phases(filter_signal(y, filters, torus, margins, mode), scale)
     fine = margins.scaled(scale)
     x0 = pad(x0, fine, mode, plain) if isinstance(x0, Tensor) else x0
     y = pad(y, margins, mode, plain)
     return fine.crop(_solve_spectral(y, psf, lam, scale, prior_image(y, scale, x0), torus))
-
-
-def _filters(psf: Tensor, lam: Tensor, torus: Torus, scale: int, prior: str, cache: FilterCache | None) -> Tensor:
-    def build() -> Tensor:
-        return filter_bank(psf, lam, torus, scale, prior)
-
-    if cache is None or torus.plain:
-        return build()
-    return cache.get((torus, psf.dtype, scale, prior), psf, lam, build)
 
 
 def _solve_spectral(y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Tensor, torus: Torus) -> Tensor:

@@ -44,12 +44,12 @@ class _Filter(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor | None, grad_spectrum: Tensor | None):
-        spectrum, filters = ctx.saved_tensors
         torus, margins, mode = ctx.options
         needed = ctx.needs_input_grad[:2]
         first_order = grad is not None and grad_spectrum is None and not torch.is_grad_enabled()
         if first_order and torus.packed and not triton_kernels(grad):
-            return *_gradients_of_pairs(grad, spectrum, filters, torus, margins, mode, needed), None, None, None
+            return *_gradients_of_pairs(ctx, grad), None, None, None
+        spectrum, filters = ctx.saved_tensors
         total_spectrum, grad_y, grad_filters = grad_spectrum, None, None
         if grad is not None:
             total_spectrum, grad_filters = _gradients(torus.analyse(grad, margins), spectrum, filters, needed)
@@ -75,23 +75,31 @@ def _gradients(grad_f: Tensor, spectrum: Tensor | None, filters: Tensor, needed:
     return _sum_components(grad_f * filters.conj()) if needed[0] else None, grad_filters
 
 
-def _gradients_of_pairs(grad, spectrum, filters, torus, margins, mode, needed) -> tuple[Tensor | None, Tensor | None]:
+def _gradients_of_pairs(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """grad_y and grad_filters from the gradient of the filtered signal, without forming a conjugate.
 
     x2 + i*x1 is i*conj(x1 + i*x2). So pairs with their samples exchanged, filtered between the transforms of the
-    other direction, come out filtered by the conjugates, with their samples exchanged.
+    other direction, come out filtered by the conjugates, with their samples exchanged. The tensors in between are as
+    large as the batch, so each one is dropped as soon as possible.
     """
-    grad_f = ifft2(pack(grad, torus.size, margins, "constant", packed=True, exchanged=True))
-    grad_y = grad_filters = None
-    if needed[1]:
-        total = _sum_of_products(spectrum, grad_f, filters.shape)
-        grad_filters = torch.complex(total.imag, total.real)
-    if needed[0]:
-        product = grad_f.mul_(filters) if filters.shape[-3] == 1 else grad_f * filters
-        x = fft2(_sum_components(product).squeeze(-3))
-        fold_border(x, margins, mode)
-        grad_y = unpack(x, margins, packed=True, exchanged=True)
-    return grad_y, grad_filters
+    spectrum, filters = ctx.saved_tensors
+    torus, margins, mode = ctx.options
+    z = ifft2(pack(grad, torus.size, margins, "constant", packed=True, exchanged=True))
+    grad_filters = None
+    if ctx.needs_input_grad[1]:
+        grad_filters = _exchange(_sum_of_products(spectrum, z, filters.shape))
+    if not ctx.needs_input_grad[0]:
+        return None, grad_filters
+    z = z.mul_(filters) if filters.shape[-3] == 1 else _sum_components(z * filters)
+    del spectrum, filters
+    z = fft2(z.squeeze(-3))
+    fold_border(z, margins, mode)
+    return unpack(z, margins, packed=True, exchanged=True), grad_filters
+
+
+def _exchange(x: Tensor) -> Tensor:
+    """Real and imaginary parts exchanged: i*conj(x)."""
+    return torch.complex(x.imag, x.real)
 
 
 def _sum_components(product: Tensor) -> Tensor:

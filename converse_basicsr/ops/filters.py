@@ -76,21 +76,20 @@ class _InverseFilter(torch.autograd.Function):
 
         c = Re(conj(g) G) t,    grad_B = g t - 2 c B,    grad_shift = sum(Re(g) t),    grad_floor = -sum(c)
 
-    An even batch shares one filter, beside which B is small, so B is saved for the backward. For a single image B
-    would be as large as the image, and few taps rebuild it quickly.
+    B is not saved for the backward: few taps rebuild it quickly.
     """  # fmt: skip
 
     @staticmethod
     def forward(ctx, psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor:
         ctx.options = torus, prior
         bank = _real_bank(psf, torus)
-        ctx.save_for_backward(psf, lam, bank if torus.packed else None)
+        ctx.save_for_backward(psf, lam)
         kernels = triton_kernels(bank)
         return (kernels.inverse_filter if kernels else _inverse_filter)(bank, *_shift_and_floor(lam, torus, prior))
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        psf, lam, bank = ctx.saved_tensors
+        psf, lam = ctx.saved_tensors
         torus, prior = ctx.options
         if torch.is_grad_enabled():
             inputs = [x if needed else None for x, needed in zip((psf, lam), ctx.needs_input_grad, strict=False)]
@@ -98,8 +97,7 @@ class _InverseFilter(torch.autograd.Function):
             grads = iter(torch.autograd.grad(filters, [x for x in inputs if x is not None], grad, create_graph=True))
             return *(None if x is None else next(grads) for x in inputs), None, None
         with without_autocast(grad):
-            bank = _real_bank(psf, torus) if bank is None else bank
-            return *_InverseFilter._gradients(grad, psf, lam, bank, torus, prior), None, None
+            return *_InverseFilter._gradients(grad, psf, lam, _real_bank(psf, torus), torus, prior), None, None
 
     @staticmethod
     def _gradients(grad, psf, lam, bank, torus, prior) -> tuple[Tensor, Tensor]:
