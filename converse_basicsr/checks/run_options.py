@@ -55,6 +55,8 @@ def _check_built(opt: dict, is_train: bool) -> None:
                 check_discriminator(network, checked["datasets:train"].sample["gt"])
             continue
         _check_x8(opt, network)
+        if is_train and opt["train"].get("accum_iter", 1) > 1:
+            _note_batch_statistics(network)
         for where, dataset in checked.items():
             sample = _degraded(where, dataset.sample, opt)
             if is_image_model(opt["model_type"]):
@@ -103,6 +105,14 @@ def _check_wandb(logger: dict) -> None:
 def _check_x8(opt: dict, network: torch.nn.Module) -> None:
     if (opt.get("val") or {}).get("x8") and takes_kernel(network) and (opt.get("scale") or 1) > 1:
         raise UserError("val:x8: not possible for a network with a blur kernel and a scale above 1; write false")
+
+
+def _note_batch_statistics(network: torch.nn.Module) -> None:
+    if any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in network.modules()):
+        print(
+            "basicsr: note: train:accum_iter: the batch statistics of network_g are those of a part of a batch",
+            file=sys.stderr,
+        )
 
 
 def _degraded(where: str, sample: dict, opt: dict) -> dict:
