@@ -53,9 +53,8 @@ class RestorationModel(SRModel):
         super().init_training_settings()
         train = self.opt["train"]
         self.num_parts = train.get("accum_iter", 1)
-        self.optimiser_step = OptimiserStep(
-            self.optimizer_g, self.device, train.get("amp"), train.get("clip_grad_norm")
-        )
+        amp, limit = train.get("amp"), train.get("clip_grad_norm")
+        self.optimiser_step = OptimiserStep(self.optimizer_g, self.device, amp, limit)
 
     def feed_data(self, data: dict) -> None:
         if "lq" not in data:
