@@ -265,7 +265,7 @@ def test_force_renames_a_folder_under_the_lock(here, monkeypatch, capsys):
     assert "the lock is held" in capsys.readouterr().err
 
 
-def test_an_output_that_is_a_file_is_named(capsys):
+def test_an_output_that_is_a_file_is_named(in_tmp, capsys):
     Path("file").write_text("precious")
     assert main(["benchmark", "--smoke", "--out", "file"]) == 2
     assert "--out: file cannot be made a folder: File exists" in capsys.readouterr().err

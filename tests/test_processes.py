@@ -185,6 +185,20 @@ def test_one_process_two_and_one_again(capsys):
     assert "the batch size is now 3 instead of 2" in capsys.readouterr().out
 
 
+def test_a_batch_in_parts_by_two_processes_is_that_of_one():
+    """Two processes with three samples each, in parts of two and one, and one process with all six."""
+    changes = {"model_type": "RestorationModel", "train__clip_grad_norm": 1e-3, "val": None, "train__total_iter": 4}
+    for root, count, parts in (("one", 1, 1), ("two", 2, 2)):
+        Path(root).mkdir()
+        write(batch=6 // count, train__accum_iter=parts, **changes)
+        if count == 1:
+            assert call("--root", root) == 0
+        else:
+            codes, errors = together(count, "--root", root)
+            assert codes == [0, 0], errors
+    assert same_up_to_rounding("one", "two") and journal("one", "losses")[1, None]["grad_norm"] > 1e-3
+
+
 def torchrun(*arguments: str, code: int = 0) -> str:
     result = subprocess.run([*TORCHRUN, *arguments], capture_output=True, text=True, env=ENVIRONMENT)
     assert result.returncode == code, result.stdout + result.stderr

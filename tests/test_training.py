@@ -163,6 +163,7 @@ ADVERSARIAL = {
 }  # fmt: skip
 SWIN = {"type": "SwinIR", "upscale": 4, "img_size": 8, "window_size": 4, "embed_dim": 8, "depths": [2],
         "num_heads": [2], "mlp_ratio": 1, "upsampler": "pixelshuffledirect", "drop_rate": 0.2}  # fmt: skip
+HALF = {"train__amp": "bf16", "train__accum_iter": 2, "train__clip_grad_norm": 1e-3}
 
 
 @pytest.mark.parametrize(
@@ -170,12 +171,23 @@ SWIN = {"type": "SwinIR", "upscale": 4, "img_size": 8, "window_size": 4, "embed_
     [
         {},
         {"model_type": "RestorationModel", f"{TRAIN}num_worker_per_gpu": 1},
+        {"model_type": "RestorationModel", **HALF, f"{TRAIN}batch_size_per_gpu": 3},
+        {"model_type": "RestorationModel", "train__amp": "fp16", "train__pixel_opt__loss_weight": 3e3},
         {"model_type": "SwinIRModel", "network_g": SWIN},  # dropout
         {"train__ema_decay": 0},
         {**ADVERSARIAL, "model_type": "SRGANModel"},
         ADVERSARIAL,
     ],
-    ids=["SRModel", "RestorationModel", "SwinIRModel", "without EMA", "SRGANModel", "ESRGANModel"],
+    ids=[
+        "SRModel",
+        "RestorationModel",
+        "bf16 in clipped parts",
+        "fp16 with skipped steps",
+        "SwinIRModel",
+        "without EMA",
+        "SRGANModel",
+        "ESRGANModel",
+    ],
 )
 def test_a_resumed_training_ends_bitwise_equal(changes, monkeypatch):
     """Killed in the iteration after the save, and resumed from the state."""
@@ -392,6 +404,10 @@ def edit(file: Path, **changes) -> None:
         ("options", [1]),
         ("pool", [3]),
         ("pool", {"net_g": 3}),
+        ("grad_scaler", {"scale": -1.0}),
+        ("grad_scaler", {"scale": float("nan")}),
+        ("grad_scaler", {"_growth_tracker": 0.5}),
+        ("grad_scaler", {"growth_factor": 2.0}),
     ],
 )
 def test_a_state_with_a_wrong_entry_is_named(entry, value, capsys):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -55,6 +56,8 @@ def _check_built(opt: dict, is_train: bool) -> None:
                 check_discriminator(network, checked["datasets:train"].sample["gt"])
             continue
         _check_x8(opt, network)
+        for note in _notes(opt["train"], network) if is_train else ():
+            print(f"basicsr: note: train:{note}", file=sys.stderr)
         for where, dataset in checked.items():
             sample = _degraded(where, dataset.sample, opt)
             if is_image_model(opt["model_type"]):
@@ -103,6 +106,14 @@ def _check_wandb(logger: dict) -> None:
 def _check_x8(opt: dict, network: torch.nn.Module) -> None:
     if (opt.get("val") or {}).get("x8") and takes_kernel(network) and (opt.get("scale") or 1) > 1:
         raise UserError("val:x8: not possible for a network with a blur kernel and a scale above 1; write false")
+
+
+def _notes(train: dict, network: torch.nn.Module) -> Iterator[str]:
+    norms = torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d, torch.nn.SyncBatchNorm
+    if train.get("accum_iter", 1) > 1 and any(isinstance(module, norms) for module in network.modules()):
+        yield "accum_iter: the batch statistics of network_g are those of a part of a batch"
+    if train.get("amp") and not torch.cuda.is_available():
+        yield f"amp: {train['amp']} is made for GPUs; many CPUs are several times slower with it"
 
 
 def _degraded(where: str, sample: dict, opt: dict) -> dict:

@@ -180,6 +180,9 @@ def _mistakes(file: OptionFile, is_train: bool) -> Iterator[str]:
         yield "the option file has no val:val_freq"
     if not is_train and file.val.save_img and "suffix" not in file.val.model_fields_set:
         yield "the option file has no val:suffix (appended to the names of saved images; ~: the name of the test)"
+    if is_train and file.datasets.train and file.train.accum_iter > file.datasets.train.batch_size_per_gpu:
+        batch = file.datasets.train.batch_size_per_gpu
+        yield f"train:accum_iter: must be at most batch_size_per_gpu ({batch}), got {file.train.accum_iter}"
     best = file.logger.keep_best if file.logger else None
     if best is not None and file.val is not None and best not in metrics:  # val: ~ is no validation, and so no best
         yield f"logger:keep_best: must name a metric of val: metrics ({', '.join(metrics) or 'none'}), got {best!r}"

@@ -142,6 +142,11 @@ class Train(Section):
     gan_opt: Loss | None = Field(None, description="Adversarial loss.")
     ldl_opt: Loss | None = Field(None, description="Locally discriminative loss (ESRGANModel).")
     feature_matching_opt: Loss | None = Field(None, description="HiFaceGANModel.")
+    amp: Annotated[Literal["bf16", "fp16"] | None, Must("bf16, fp16 or ~")] = Field(
+        None, description="RestorationModel: precision of the network in training; ~: float32."
+    )
+    accum_iter: Count = Field(1, description="RestorationModel: parts of a batch, one after the other, to save memory.")
+    clip_grad_norm: Positive | None = Field(None, description="RestorationModel: largest norm of the gradients.")
     net_d_iters: Count | None = Field(None, description="Train network_g every so many iterations.")
     net_d_init_iters: Index | None = Field(None, description="Train network_d alone at first.")
     tsa_iter: Count | None = Field(None, description="EDVRModel: train only the TSA module at first.")
@@ -161,4 +166,12 @@ class Train(Section):
         if isinstance(self.scheduler, CosineScheduler) and sum(self.scheduler.periods) < self.total_iter:
             total = sum(self.scheduler.periods)
             raise wrong(f"the sum ({total}) must be at least total_iter ({self.total_iter})", "scheduler:periods")
+        return self
+
+    @model_validator(mode="after")
+    def _has_losses_of_parts(self) -> "Train":
+        if self.accum_iter > 1 and self.perceptual_opt and self.perceptual_opt.criterion == "fro":
+            raise wrong(
+                "fro is a norm of the whole batch, which accum_iter divides; write l1", "perceptual_opt:criterion"
+            )
         return self

@@ -10,19 +10,24 @@ from torch.nn.utils import get_total_norm
 
 @torch.no_grad()
 def not_finite(losses: dict[str, float], optimizers: list[torch.optim.Optimizer]) -> str | None:
-    """What is not finite after an iteration, or None: a loss by name, a gradient, or a parameter.
+    """What is not finite after an iteration, or None: a logged value by name, a gradient, or a parameter.
 
-    It waits for the device at most twice.
+    A skipped step has no gradients. It waits for the device at most twice.
     """
-    for name, loss in losses.items():
-        if not math.isfinite(loss):
-            return f"the loss {name} is {loss}"
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            return f"the loss {name} is {value}" if name.startswith("l_") else f"{name} is {value}"
     parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     gradients = [p.grad for p in parameters if p.grad is not None]
     for words, tensors in (("a gradient", gradients), ("a parameter", parameters)):
         if tensors and not get_total_norm(tensors, math.inf).isfinite():
             return f"{words} is not finite"
     return None
+
+
+def skipped_step(model: Any) -> bool:
+    """Whether the model's last step was skipped, as RestorationModel's with fp16 if gradients are not finite."""
+    return getattr(getattr(model, "optimiser_step", None), "skipped", False)
 
 
 class OwnLosses:

@@ -44,6 +44,7 @@ def facts(opt: dict, model: Any, data: TrainingData | None) -> list[tuple[str, s
         images = f"{data.section['name']}: {counted(data.count, 'image')}, batch size {data.batch}"
         workers = counted(data.section["num_worker_per_gpu"], "data-loader worker")
         lines.append(("training set", f"{images}, {workers}"))
+        lines += _step(opt["train"])
     return lines
 
 
@@ -74,6 +75,16 @@ def _schedule(opt: dict, data: TrainingData) -> str:
         f"{counted(total, 'iteration')} ({total * data.batch / data.count:,.1f} epochs), saved every "
         f"{opt['logger']['save_checkpoint_freq']:,}{validated}, seed {opt['manual_seed']}"
     )
+
+
+def _step(train: dict) -> list[tuple[str, str]]:
+    """What a step does differently with options of RestorationModel."""
+    parts = [f"network in {train['amp']}"] if train.get("amp") else []
+    if train.get("accum_iter", 1) > 1:
+        parts.append(f"the batch of a process in {train['accum_iter']} parts")
+    if train.get("clip_grad_norm"):
+        parts.append(f"gradients clipped to norm {train['clip_grad_norm']:g}")
+    return [("step", ", ".join(parts))] if parts else []
 
 
 def _device(opt: dict) -> str:

@@ -65,6 +65,6 @@ def explaining(name: str, where: Callable[[], str]) -> Iterator[None]:
 
 def _too_large(kind: str, where: str) -> str:
     return (
-        f"not enough {kind}memory in {where}: lower batch_size_per_gpu or gt_size in datasets:train, or set val:tile "
-        "if it happened in validation"
+        f"not enough {kind}memory in {where}: lower batch_size_per_gpu or gt_size in datasets:train, raise "
+        "train:accum_iter (RestorationModel), or set val:tile if it happened in validation"
     )

@@ -14,7 +14,7 @@ from ..evaluation.measure import Row
 from ..files.journal import Journal
 from .curves import Curves
 from .display import Display
-from .finite import OwnLosses, not_finite
+from .finite import OwnLosses, not_finite, skipped_step
 from .iteration import explaining, files_in, listed_files, train_iteration
 from .logs import log
 from .processes import Processes
@@ -123,6 +123,8 @@ class Training:
         self.own_losses.forget()
         losses = train_iteration(model, batch, self.opt, self.iteration, self.processes.rank)
         self._check_finite(losses, batch)
+        if skipped_step(model):
+            self._note_skipped(losses, batch)
         if self.journal:
             self.journal.trained(self.iteration, losses)
         self.display.trained(self.iteration, losses, model.get_current_learning_rate()[0], waited)
@@ -138,10 +140,19 @@ class Training:
         names = [name for _, finite, files in reports if everywhere or not finite for name in files]
         if self.journal:
             self.journal.diverged(self.iteration, f"{reason} at iteration {self.iteration}")
+        advice = ", or train:amp: bf16" if self.opt["train"].get("amp") == "fp16" else ""
         last = f"Last saved state: {self.saved}" if self.saved else "No state was saved yet"
         raise UserError(
             f"the training diverged at iteration {self.iteration}: {reason}. Files of this batch: "
-            f"{listed_files(names)}. {last}. A lower train:optim_g:lr may help"
+            f"{listed_files(names)}. {last}. A lower train:optim_g:lr{advice} may help"
+        )
+
+    def _note_skipped(self, losses: dict[str, float], batch: dict) -> None:
+        files = [name for names in self.processes.gather(files_in(batch)) for name in names]
+        log.info(
+            f"iteration {self.iteration:,}: the gradients are not finite, the step is skipped; loss_scale is now "
+            f"{losses['loss_scale']:g}. Files of this batch: {listed_files(files)}",
+            extra={"only_file": True},
         )
 
     def _save(self) -> None:

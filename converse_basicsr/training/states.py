@@ -21,7 +21,8 @@ from ..options.places import by_place
 
 POOL = ("queue_lr", "queue_gt", "queue_ptr")  # of RealESRNetModel and RealESRGANModel: the pairs that they mix
 _ENTRIES = {"iter": int, "position": int, "batch": int, "manual_seed": int, "optimizers": list, "schedulers": list,
-            "options": dict, "pool": dict}  # fmt: skip
+            "options": dict, "pool": dict, "grad_scaler": dict}  # fmt: skip
+_SCALER = ("scale", "_growth_tracker")  # of a GradScaler's state: what changes
 _SCHEDULE = {"milestones", "gamma", "restarts", "restart_weights", "periods", "cumulative_period", "eta_min"}
 _IGNORED = ("path:pretrain_network_", "path:param_key_", "path:strict_load_")
 _OF_THE_CALL = ("path:resume_state",)
@@ -104,7 +105,9 @@ def start_from(state: State, opt: dict) -> None:
 
 
 def restore(state: State, model: Any, given: dict) -> None:
-    """Restore optimisers, schedulers and the pool of pairs; schedule and changed optimiser options are the given ones.
+    """Restore optimisers, schedulers, the pool of pairs and the scale of losses.
+
+    The schedule and changed options of an optimiser are the given ones.
 
     Args:
         state: the state.
@@ -128,6 +131,9 @@ def restore(state: State, model: Any, given: dict) -> None:
     _apply_optimiser_options(model, (content.get("options") or given)["train"], given["train"])
     for name, value in content.get("pool", {}).items():
         setattr(model, name, value.to(model.device) if isinstance(value, torch.Tensor) else value)
+    scaler = _scaler_of(model)
+    if scaler:
+        scaler.load_state_dict({**scaler.state_dict(), **content.get("grad_scaler", {})})
 
 
 def save_state(model: Any, opt: dict, given: dict, iteration: int, position: int, batch: int, epoch: int) -> None:
@@ -155,7 +161,10 @@ def save_state(model: Any, opt: dict, given: dict, iteration: int, position: int
         "torch": str(torch.__version__),
     }
     pool = {name: getattr(model, name) for name in POOL if hasattr(model, name)}
-    save_file({**state, "pool": pool} if pool else state, state_file(opt, iteration))
+    scaler = _scaler_of(model)
+    scale = {name: scaler.state_dict()[name] for name in _SCALER} if scaler else {}
+    extras = {name: value for name, value in (("pool", pool), ("grad_scaler", scale)) if value}
+    save_file({**state, **extras}, state_file(opt, iteration))
     _delete_old(opt, iteration)
 
 
@@ -219,6 +228,10 @@ def _check_entries(path: Path, content: dict) -> None:
     for name in content.get("pool", {}):
         if name not in POOL:
             raise UserError(f"{path} is not a training state: its pool has an entry {shown(name)}")
+    for name, value in content.get("grad_scaler", {}).items():
+        number = name in _SCALER and type(value) is (float if name == "scale" else int)
+        if not number or not 0 <= value < 2**31 or (name == "scale" and not value):
+            raise UserError(f"{path} is not a training state: its grad_scaler has {shown(name)}: {shown(value)}")
 
 
 def _apply_optimiser_options(model: Any, old: dict, new: dict) -> None:
@@ -237,6 +250,11 @@ def _apply_optimiser_options(model: Any, old: dict, new: dict) -> None:
             group["lr"] *= factor
             group["initial_lr"] *= factor
         scheduler.base_lrs = [lr * factor for lr in scheduler.base_lrs]
+
+
+def _scaler_of(model: Any) -> torch.amp.GradScaler | None:
+    """The GradScaler of RestorationModel with train: amp: fp16."""
+    return getattr(getattr(model, "optimiser_step", None), "scaler", None)
 
 
 def _without_schedule(values: dict) -> dict:

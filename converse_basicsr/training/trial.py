@@ -18,7 +18,7 @@ from ..checks import check_run
 from ..errors import UserError
 from .costs import Cost, Rate, memory_line, state_size
 from .finished_options import finish_options
-from .finite import not_finite
+from .finite import not_finite, skipped_step
 from .introduction import facts
 from .iteration import explaining, files_in, listed_files, train_iteration
 from .processes import Processes
@@ -122,7 +122,8 @@ def _iterate(model: Any, data: TrainingData, opt: dict, where: list[str]) -> Ite
         durations.append(end - waiting)
         if iteration == 1:
             numbers = ", ".join(f"{name} {loss:.4e}" for name, loss in losses.items())
-            yield "iteration 1", f"{numbers}; losses, gradients and parameters are finite"
+            finite = "losses, gradients and parameters are finite"
+            yield "iteration 1", f"{numbers}; {'fp16: the step is skipped' if skipped_step(model) else finite}"
         timed = sum(durations[1:])
         if timed > LONGEST or (timed > ENOUGH and iteration > needed):
             break
