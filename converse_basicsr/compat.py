@@ -54,6 +54,11 @@ def load_basicsr() -> None:
         _apply(patch)
 
 
+def prepare_torchvision() -> None:
+    """Apply the patches that importing torchvision needs; spandrel imports it, with or without BasicSR."""
+    _apply(TORCHVISION_OPS)
+
+
 def status() -> list[tuple[Patch, bool]]:
     """Every patch, and whether it is active (all False before load_basicsr)."""
     return [(patch, _active.get(patch.name, False)) for patch in (*BEFORE_IMPORT, *AFTER_IMPORT)]
@@ -128,14 +133,15 @@ def _alias_distutils() -> None:
     sys.modules.update({"distutils": package, "distutils.version": module})
 
 
+TORCHVISION_OPS = Patch(
+    "torchvision_ops",
+    "torchvision >= 0.15",
+    "a CUDA build of torchvision cannot load its operators with a CPU build of torch; declares nms and qnms",
+    _torchvision_ops_missing,
+    _define_torchvision_ops,
+)
 BEFORE_IMPORT = (
-    Patch(
-        "torchvision_ops",
-        "torchvision >= 0.15",
-        "a CUDA build of torchvision cannot load its operators with a CPU build of torch; declares nms and qnms",
-        _torchvision_ops_missing,
-        _define_torchvision_ops,
-    ),
+    TORCHVISION_OPS,
     Patch(
         "functional_tensor",
         "torchvision >= 0.17",

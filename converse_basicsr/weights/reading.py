@@ -1,0 +1,65 @@
+"""Reading a file of weights that somebody else may have made."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from ..errors import UserError, plain, shown
+from ..files.checkpoint import load_file, select_state_dict
+
+LARGEST = 2 << 30  # bytes of a file, and of the tensors in it
+_PLAIN = (str, int, float, bool, type(None))
+_MOST = 1 << 16  # the largest integer that an option may have
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The content of a file.
+
+    Attributes:
+        path: the file.
+        state_dict: parameters and buffers by name.
+        options: {'type': ..., constructor options} of the network, if the file carries them.
+        words: which part of the file the state dict is.
+    """
+
+    path: Path
+    state_dict: dict[str, Tensor]
+    options: dict | None
+    words: str
+
+
+def read_weights(path: str | os.PathLike, largest: int = LARGEST) -> Weights:
+    """Read .pth (a state dict, or one under params_ema, params or state_dict) or .safetensors. Nothing is executed.
+
+    Raises:
+        UserError: the file is missing, damaged, larger than `largest` bytes, or holds something else.
+    """
+    content = load_file(path, largest)
+    try:
+        words, state_dict = select_state_dict(content, None)
+    except UserError as error:
+        raise UserError(f"{plain(path)}: {error}") from error
+    size = sum(tensor.numel() * tensor.element_size() for tensor in state_dict.values())
+    if size > largest:  # a small file can hold a view that claims to be large
+        raise UserError(f"{plain(path)}: its tensors have {size:,} bytes; the limit is {largest:,}")
+    return Weights(Path(path), state_dict, _options(path, content.get("network_options")), words)
+
+
+def _options(path: str | os.PathLike, options: object) -> dict | None:
+    if options is None:
+        return None
+    if not isinstance(options, dict) or not isinstance(options.get("type"), str):
+        raise UserError(f"{plain(path)}: its network_options must have a type, got {shown(options)}")
+    for name, value in options.items():
+        if not isinstance(name, str) or not _is_plain(value):
+            raise UserError(f"{plain(path)}: its network_options have {shown(name)}: {shown(value)}")
+    return options
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN) and not (isinstance(value, int) and abs(value) > _MOST)
