@@ -40,7 +40,7 @@ class Detected:
 def detect(state_dict: Mapping[str, Tensor]) -> Detected | None:
     """The network whose keys and shapes these are; None if it is none of ours. The values are not looked at."""
     for names in (state_dict, _renamed(state_dict)):
-        shapes = {name: tuple(tensor.shape) for name, tensor in names.items()}
+        shapes = {name: tuple(getattr(tensor, "shape", ())) for name, tensor in names.items()}
         for network, (keys, read) in READERS.items():
             if not all(shapes.get(key) for key in keys):
                 continue
