@@ -47,7 +47,7 @@ def detect(state_dict: Mapping[str, Tensor]) -> Detected | None:
             try:
                 options = read(shapes)
             except (KeyError, IndexError, ValueError):
-                continue
+                break
             choices = {name: value[CHOICE] for name, value in options.items() if isinstance(value, dict)}
             told = {name: value for name, value in options.items() if name not in choices}
             return Detected(network, told, names, choices)

@@ -6,9 +6,7 @@ ComfyUI imports every folder in custom_nodes; this one adds no nodes of its own,
 try:
     from converse_basicsr.spandrel import install
 except ModuleNotFoundError as error:
-    raise ImportError(
-        f"{error}; install converse_basicsr into ComfyUI's Python, see README.md beside this file"
-    ) from error
+    raise ImportError(f"{error}; README.md beside this file says what to install into ComfyUI's Python") from error
 
 install()
 
