@@ -182,7 +182,7 @@ def test_the_comfyui_folder_says_what_is_missing():
 
 
 def test_it_works_where_torchvision_cannot_load_its_operators(tmp_path):
-    """A torchvision whose library is damaged, before the installed one in the path: the patch declares its operators."""
+    """A torchvision whose library is damaged, first in the path: the patch declares its operators."""
     package = Path(importlib.util.find_spec("torchvision").origin).parent
     copy = tmp_path / "torchvision"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "*.so*"))
