@@ -1,6 +1,7 @@
 """load_network: published files, our checkpoints, safetensors, other networks, and files that are refused."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +163,32 @@ def test_a_file_larger_than_the_limit_is_refused(tmp_path):
     torch.save({"a": torch.zeros(1).expand(10**12)}, tmp_path / "view.pth")  # a small file of a tensor without end
     with pytest.raises(UserError, match="its tensors have 4,000,000,000,000 bytes; the limit is 2,147,483,648"):
         read_weights(tmp_path / "view.pth")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_damage_anywhere_is_one_line_or_harmless(tmp_path, suffix):
+    """Bytes changed, removed and added at random places, most of them in the header."""
+    good = tmp_path / f"good{suffix}"
+    section = {"type": "ConverseNet", **TINY}
+    tensors = network_of(section).state_dict()
+    if suffix == ".pth":
+        torch.save({"params": tensors, "network_options": section}, good)
+    else:
+        save_safetensors(tensors, section, good)
+    content, chance = good.read_bytes(), random.Random(0)
+    refused = 0
+    for number in range(60):
+        place = chance.randrange(1500 if number % 3 else len(content))
+        count = chance.choice((1, 4, 100))
+        new = chance.choice((chance.randbytes(count), b"", b"0" * count))
+        bad = tmp_path / f"bad{suffix}"
+        bad.write_bytes(content[:place] + new + content[place + count * chance.choice((0, 1)) :])
+        try:
+            load_network(bad)
+        except UserError as error:
+            refused += 1
+            assert bad.name in str(error) and "\n" not in str(error)
+    assert refused > 20
 
 
 class Unsafe:

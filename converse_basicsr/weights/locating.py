@@ -21,16 +21,19 @@ def locate(weights: str | os.PathLike) -> Path:
         UserError: there is no such file and no such name, or it cannot be downloaded.
     """
     path = Path(weights)
-    if path.is_dir() and (path / HUB_FILE).is_file():
-        return path / HUB_FILE
-    if path.exists():
+    if path.is_file():
         return path
+    if (path / HUB_FILE).is_file():
+        return path / HUB_FILE
     if str(weights) in PUBLISHED:
         entry = PUBLISHED[str(weights)]
         return find(entry) or _download(entry)
-    is_name = path.name == str(weights) and not path.suffix
-    known = f"{did_you_mean(path.name, PUBLISHED)}; published weights: {', '.join(PUBLISHED)}" if is_name else ""
-    raise UserError(f"no such checkpoint: {plain(weights)}{known}")
+    reason = ""
+    if path.is_dir():
+        reason = f" (a folder without {HUB_FILE})"
+    elif path.name == str(weights) and not path.suffix:  # rather a name than a path
+        reason = f"{did_you_mean(path.name, PUBLISHED)}; published weights: {', '.join(PUBLISHED)}"
+    raise UserError(f"no such checkpoint: {plain(weights)}{reason}")
 
 
 def find(entry: Published) -> Path | None:
