@@ -296,3 +296,13 @@ def test_training_starts_from_a_safetensors_file(tmp_path):
     assert load_file(path)["network_options"] == json.loads(json.dumps(CIRCULAR))
     with pytest.raises(UserError, match="none.safetensors"):
         check_network("network_g", section, {"pretrain_network_g": "none.safetensors"}, must_load=True)
+
+
+@pytest.mark.usefixtures("needs_basicsr")
+def test_an_option_file_may_name_published_weights(assets):
+    from converse_basicsr.checks.networks import check_network
+
+    paths = {"pretrain_network_g": "conversenet", "param_key_g": None}
+    assert check_network("network_g", {"type": "ConverseNet"}, paths, must_load=True).in_channels == 3
+    with pytest.raises(UserError, match="conversenet does not fit ConverseNet: 14 keys missing"):
+        check_network("network_g", {"type": "ConverseNet", "num_block": 8}, paths, must_load=True)

@@ -16,7 +16,7 @@ from .catalogue import LICENCE, Published, sha256_of
 _CHUNK = 1 << 16
 
 
-def download(entry: Published, folder: Path, timeout: float = 30, attempts: int = 4, pause: float = 1) -> Path:
+def download(entry: Published, folder: Path, timeout: float = 30, attempts: int = 4, pause: float = 0.5) -> Path:
     """Download a published file into a folder, unless it is there.
 
     A download that breaks off is continued, by the next attempt or by the next call. The file gets its name only when
