@@ -29,6 +29,8 @@ setup(
         "pydantic>=2.7",
         "pydantic_core",
         "pyyaml",
+        "requests",
+        "safetensors>=0.4",
         "scikit-image>=0.20",
         "scipy",
         "tqdm",
@@ -36,6 +38,7 @@ setup(
     extras_require={
         "benchmark": ["jinja2", "matplotlib>=3.8"],
         "fft": ["ducc0>=0.36"],
+        "spandrel": ["spandrel>=0.4.1"],
         "dev": [
             "mmengine>=0.10",
             "pytest>=8",

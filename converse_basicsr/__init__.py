@@ -13,6 +13,7 @@ _EXPORTS = {
     "ConverseBlock": "layers",
     "converse2d": "ops",
     "converse2d_reference": "ops",
+    "load_network": "weights.loading",
 }
 
 __all__ = ["__version__", *_EXPORTS]

@@ -54,6 +54,11 @@ def load_basicsr() -> None:
         _apply(patch)
 
 
+def prepare_torchvision() -> None:
+    """Apply the patches that importing torchvision needs; spandrel imports it, with or without BasicSR."""
+    _apply(TORCHVISION_OPS)
+
+
 def status() -> list[tuple[Patch, bool]]:
     """Every patch, and whether it is active (all False before load_basicsr)."""
     return [(patch, _active.get(patch.name, False)) for patch in (*BEFORE_IMPORT, *AFTER_IMPORT)]
@@ -128,14 +133,15 @@ def _alias_distutils() -> None:
     sys.modules.update({"distutils": package, "distutils.version": module})
 
 
+TORCHVISION_OPS = Patch(
+    "torchvision_ops",
+    "torchvision >= 0.15",
+    "a CUDA build of torchvision cannot load its operators with a CPU build of torch; declares nms and qnms",
+    _torchvision_ops_missing,
+    _define_torchvision_ops,
+)
 BEFORE_IMPORT = (
-    Patch(
-        "torchvision_ops",
-        "torchvision >= 0.15",
-        "a CUDA build of torchvision cannot load its operators with a CPU build of torch; declares nms and qnms",
-        _torchvision_ops_missing,
-        _define_torchvision_ops,
-    ),
+    TORCHVISION_OPS,
     Patch(
         "functional_tensor",
         "torchvision >= 0.17",
@@ -191,10 +197,11 @@ def _checkpoint_levels() -> None:
     from basicsr.models.base_model import BaseModel
 
     from .files.checkpoint import load_file, misfit, select_state_dict
+    from .weights.locating import locate
 
     def load_network(self, net, load_path, strict=True, param_key="params"):
         net = self.get_bare_model(net)
-        key, state_dict = select_state_dict(load_file(load_path), param_key)
+        key, state_dict = select_state_dict(load_file(locate(load_path)), param_key)
         logging.getLogger("converse_basicsr").info(f"Loading {type(net).__name__} from {load_path}, {key}.")
         if found := misfit(net, state_dict, strict):
             raise UserError(f"{load_path} does not fit {type(net).__name__}: {found}")

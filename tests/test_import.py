@@ -78,11 +78,10 @@ def test_every_export_is_there():
     assert all(getattr(converse_basicsr, name) is not None for name in converse_basicsr.__all__)
 
 
-def test_operator_layers_and_networks_pass_their_tests_without_basicsr():
+def test_operator_layers_networks_and_weights_pass_their_tests_without_basicsr():
     block = "import sys, pytest; sys.modules['basicsr'] = None; sys.exit(pytest.main(sys.argv[1:]))"
-    files = [
-        REPOSITORY / "tests" / f"test_{name}.py" for name in ("converse2d", "layers", "converse_block", "networks")
-    ]
+    names = ("converse2d", "layers", "converse_block", "networks", "weights_detection", "weights_conversion")
+    files = [REPOSITORY / "tests" / f"test_{name}.py" for name in names]
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not grad"]
     result = subprocess.run([sys.executable, "-c", block, *options, *files], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout

@@ -10,23 +10,33 @@ from torch import nn
 
 from ..errors import UserError, did_you_mean
 from .atomic import replacing
+from .safetensors_file import is_safetensors, load_safetensors
 
 LEVELS = ("params_ema", "params", "state_dict")
 ATTEMPTS = 3
 _SHOWN = 3  # keys in a message
 
 
-def load_file(path: str | os.PathLike) -> Any:
-    """Load a .pth or .state file onto the CPU: tensors and plain containers only, nothing in it is executed.
+def load_file(path: str | os.PathLike, largest: int | None = None) -> Any:
+    """Load a .pth, .state or .safetensors file onto the CPU: tensors and plain containers, nothing is executed.
+
+    Args:
+        path: the file.
+        largest: refuse a file with more bytes than this, compressed or not; None: no limit.
 
     Raises:
-        UserError: the file is missing, is damaged, or holds other objects; names the file.
+        UserError: the file is missing, too large, damaged, or holds other objects; names the file.
     """
     if not os.path.isfile(path):
         raise UserError(f"no such checkpoint: {path}")
     try:
-        if os.path.getsize(path) == 0:
+        size = _size(path)
+        if size == 0:
             raise UserError(f"{path} is empty, not a checkpoint")
+        if largest is not None and size > largest:
+            raise UserError(f"{path} has {size:,} bytes; the limit is {largest:,}")
+        if is_safetensors(path):
+            return load_safetensors(path)
         damaged = _damaged_part(path)
         if damaged:
             raise UserError(f"{path} is damaged: its part {damaged} has a wrong checksum")
@@ -114,6 +124,15 @@ def save_file(content: Any, path: str | os.PathLike) -> None:
                 reason = getattr(error, "strerror", None) or error.__cause__ or error.__context__ or error
                 raise UserError(f"cannot write {path}: {reason}; earlier files are unchanged") from error
             time.sleep(1)
+
+
+def _size(path: str | os.PathLike) -> int:
+    """Bytes of a file; of a compressed archive, those of its content if they are more."""
+    size = os.path.getsize(path)
+    if is_safetensors(path) or not zipfile.is_zipfile(path):
+        return size
+    with zipfile.ZipFile(path) as archive:
+        return max(size, sum(part.file_size for part in archive.infolist()))
 
 
 def _damaged_part(path: str | os.PathLike) -> str | None:

@@ -61,7 +61,8 @@ class ConverseSRResNet(nn.Module):
     ):
         super().__init__()
         check_upscaling(upscale, num_in_ch, num_out_ch)
-        self.upscale = upscale
+        self.in_channels = num_in_ch
+        self.scale = upscale
         options = prior, psf_init, learn_lam, fast_size, spatial_op
         block = partial(ConverseBlock, num_feat, kernel_size, padding, padding_mode, eps, *options)
         self.conv_first = PointwiseConv2d(num_in_ch, num_feat)
@@ -77,9 +78,9 @@ class ConverseSRResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         feat = gelu_after(self.conv_first, x)
         feat = self.conv_body(feat)
-        for i in range(1, len(STAGES[self.upscale]) + 1):
+        for i in range(1, len(STAGES[self.scale]) + 1):
             upconv, up = self.get_submodule(f"upconv{i}"), self.get_submodule(f"up{i}")
             feat = gelu_after(up, upconv(feat))
         feat = gelu_after(self.conv_hres, feat)
-        skip = F.interpolate(x, scale_factor=self.upscale, mode="bilinear", align_corners=False)
+        skip = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
         return self.conv_last(feat) + skip

@@ -125,6 +125,8 @@ class ConverseUSRNet(nn.Module):
         spatial_op: str = "converse",
     ):
         super().__init__()
+        self.in_channels = num_in_ch
+        self.scale = 1  # without the argument scale
         options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op
         block = partial(ConverseBlock, num_feat, kernel_size, *options, residual_gain=True)
         self.psf_size = psf_size

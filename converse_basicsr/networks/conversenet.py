@@ -53,6 +53,8 @@ class ConverseNet(nn.Module):
         spatial_op: str = "converse",
     ):
         super().__init__()
+        self.in_channels = num_in_ch
+        self.scale = 1
         options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op
         block = partial(ConverseBlock, num_feat, kernel_size, *options)
         self.num_iterations = num_iterations

@@ -64,7 +64,8 @@ class UpsamplerSRResNet(nn.Module):
     ):
         super().__init__()
         check_upscaling(upscale, num_in_ch, num_out_ch)
-        self.upscale = upscale
+        self.in_channels = num_in_ch
+        self.scale = upscale
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(num_feat) for _ in range(num_block)))
         for i, factor in enumerate(STAGES[upscale], start=1):
@@ -78,8 +79,8 @@ class UpsamplerSRResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         feat = self.body(self.lrelu(self.conv_first(x)))
-        for i in range(1, len(STAGES[self.upscale]) + 1):
+        for i in range(1, len(STAGES[self.scale]) + 1):
             upconv, up = self.get_submodule(f"upconv{i}"), self.get_submodule(f"up{i}")
             feat = self.lrelu(up(upconv(feat)))
-        skip = F.interpolate(x, scale_factor=self.upscale, mode="bilinear", align_corners=False)
+        skip = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
         return self.conv_last(self.lrelu(self.conv_hr(feat))) + skip
