@@ -20,8 +20,8 @@ def _share_memory(a: Tensor, b: Tensor) -> bool:
     return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
 
 
-def gelu_gradient(grad: Tensor, x: Tensor, approximate: str) -> Tensor:
-    """The gradient of GELU at x; without gradients of its own, in place of grad."""
+def gelu_gradient(grad: Tensor, x: Tensor, approximate: str, out: Tensor) -> Tensor:
+    """The gradient of GELU at x; without a gradient of its own, in place of out (grad or x)."""
     if torch.is_grad_enabled():
         return torch.ops.aten.gelu_backward(grad, x, approximate=approximate)
-    return torch.ops.aten.gelu_backward.grad_input(grad, x, approximate=approximate, grad_input=grad)
+    return torch.ops.aten.gelu_backward.grad_input(grad, x, approximate=approximate, grad_input=out)

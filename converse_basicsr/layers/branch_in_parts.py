@@ -20,16 +20,15 @@ LEAST_CHUNK = 4  # channels; FFTs of single large images leave a core idle
 STRIP = 8192  # pixels on a CPU
 
 
-def has_parts(x: Tensor, middle: list[nn.Module]) -> bool:
-    """Whether a branch can be evaluated in parts, and x is large enough for it.
-
-    Args:
-        x: (N, C, H, W).
-        middle: the modules between the branch's 1x1 convolutions.
-    """
+def has_parts(middle: list[nn.Module]) -> bool:
+    """Whether a branch with these modules between its 1x1 convolutions can be evaluated in parts."""
     kinds = [type(module) for module in middle]
-    known = kinds == [nn.GELU] or (kinds == [nn.GELU, Converse2D, nn.GELU] and middle[1].scale == 1)
-    if not known or x.device.type not in ("cpu", "cuda") or len(x) == 0:
+    return kinds == [nn.GELU] or (kinds == [nn.GELU, Converse2D, nn.GELU] and middle[1].scale == 1)
+
+
+def is_large(x: Tensor) -> bool:
+    """Whether x (N, C, H, W) is so large that its evaluation in parts is worth it."""
+    if x.device.type not in ("cpu", "cuda") or len(x) == 0:
         return False
     features = 2 * x.numel() * x.element_size()
     return features >= BATCH_BYTES or (x.device.type == "cpu" and features >= SAMPLE_BYTES * len(x))

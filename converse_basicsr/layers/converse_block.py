@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from .converse2d import check_flag
 from .layer_norm import LayerNorm2d
 from .pointwise import PointwiseConv2d
 from .residual_branch import add_branch
@@ -31,6 +32,8 @@ class ConverseBlock(nn.Module):
             padding_mode) or 'conv_transpose' (depthwise transposed convolution; uses kernel_size).
         residual_gain: multiply each branch by a learnable gain per channel that starts at 0
             (Converse-USRNet's variant; keys alpha1, alpha2).
+        use_checkpoint: compute the branches again in the backward instead of keeping their features: less memory, more
+            time, same result.
 
     Shape: (N, C, H, W) -> (N, C, H, W).
     """
@@ -48,8 +51,11 @@ class ConverseBlock(nn.Module):
         fast_size: bool = False,
         spatial_op: str = "converse",
         residual_gain: bool = False,
+        use_checkpoint: bool = False,
     ):
         super().__init__()
+        check_flag("use_checkpoint", use_checkpoint)
+        self.use_checkpoint = use_checkpoint
         wide = 2 * num_feat
         padding = kernel_size - 1 if padding is None else padding
         options = padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op
@@ -77,5 +83,5 @@ class ConverseBlock(nn.Module):
         self.alpha2 = nn.Parameter(torch.zeros(1, num_feat, 1, 1)) if residual_gain else None
 
     def forward(self, x: Tensor) -> Tensor:
-        x = add_branch(x, self.conv1, self.alpha1)
-        return add_branch(x, self.conv2, self.alpha2, reuse=True)
+        x = add_branch(x, self.conv1, self.alpha1, use_checkpoint=self.use_checkpoint)
+        return add_branch(x, self.conv2, self.alpha2, reuse=True, use_checkpoint=self.use_checkpoint)

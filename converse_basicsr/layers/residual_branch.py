@@ -1,27 +1,32 @@
-"""x + gain * branch(x) for the branches of a ConverseBlock: three forms, one result.
+"""x + gain * branch(x) for the branches of a ConverseBlock: four forms, one result.
 
 - Fused, on a CPU: layer norm and the 1x1 convolution after it are one autograd function, and the last 1x1 convolution
   adds to x itself. A training step of a network is 6 to 14 % faster (docs/speed.md).
 - In parts, for large images without gradients: branch_in_parts.py.
+- Computed again in the backward, with use_checkpoint: branch_checkpointed.py.
 - Module by module otherwise: for hooks, replaced modules, other devices, half precision, recorded graphs.
 """
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops.dispatch import needs_plain_operations
-from ..ops.rebuilding import rebuilt_in_backward
+from ..ops.filtering import REBUILT_BYTES
 from .activation import gelu_gradient
-from .branch_in_parts import add_branch_in_parts, has_parts
+from .branch_checkpointed import add_branch_checkpointed
+from .branch_in_parts import add_branch_in_parts, has_parts, is_large
 from .hooks import has_global_hooks, is_observed
 from .layer_norm import LayerNorm2d, normalise, normalise_gradient
 from .pointwise import PointwiseConv2d, multiply_channels
 
 
-def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None, reuse: bool = False) -> Tensor:
+def add_branch(
+    x: Tensor, branch: nn.Sequential, gain: Tensor | None, reuse: bool = False, use_checkpoint: bool = False
+) -> Tensor:
     """x + gain * branch(x).
 
     Args:
@@ -29,13 +34,16 @@ def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None, reuse: boo
         branch: LayerNorm2d, PointwiseConv2d, any modules, PointwiseConv2d.
         gain: (1, C, 1, 1), or None for 1.
         reuse: without gradients, the result may take the place of x in memory.
+        use_checkpoint: the backward computes the branch again instead of keeping its features.
     """
-    if _is_ours(x, branch):
-        middle = list(branch[2:-1])
-        if not torch.is_grad_enabled() and has_parts(x, middle) and not any(map(is_observed, middle)):
-            return add_branch_in_parts(x, branch, gain, reuse)
-        if x.device.type == "cpu":
-            return _add_fused(x, branch, gain)
+    ours = _is_ours(x, branch)
+    in_parts = ours and has_parts(list(branch[2:-1])) and not any(map(is_observed, branch[2:-1]))
+    if use_checkpoint and torch.is_grad_enabled() and not needs_plain_operations(x):
+        return add_branch_checkpointed(x, branch, gain, in_parts, partial(add_branch, branch=branch, gain=gain))
+    if in_parts and is_large(x) and not torch.is_grad_enabled():
+        return add_branch_in_parts(x, branch, gain, reuse)
+    if ours and x.device.type == "cpu":
+        return _add_fused(x, branch, gain)
     out = branch(x)
     return x + out if gain is None else torch.addcmul(x, out, gain)
 
@@ -44,11 +52,12 @@ def _add_fused(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
     norm, expand, *middle, project = branch
     parameters = norm.weight, norm.bias, expand.weight, expand.bias
     out, x, normal, _ = _NormalisedPointwise.apply(x, *parameters, norm.eps)
-    normal = normal.detach()
-    recompute = type(middle[-1]) is nn.GELU and not is_observed(middle[-1])
-    for i, module in enumerate(middle[:-1] if recompute else middle):
-        with nullcontext() if i else rebuilt_in_backward(out, lambda: _expand(normal, *parameters)[0]):
-            out = module(out)
+    if _may_recompute(middle[0]) and len(middle) > 1 and out.nbytes >= REBUILT_BYTES:
+        out = _RebuiltGELU.apply(out, middle[0].approximate, partial(_expand, normal, *parameters))
+        middle = middle[1:]
+    recompute = _may_recompute(middle[-1])
+    for module in middle[:-1] if recompute else middle:
+        out = module(out)
     matrix, bias = project.weight.flatten(1), project.bias.view(-1, 1)
     if gain is not None:
         matrix, bias = matrix * gain.view(-1, 1), bias * gain.view(-1, 1)
@@ -105,8 +114,26 @@ class _AddActivated(torch.autograd.Function):
             grad_matrix = torch.bmm(grad, F.gelu(y, approximate=ctx.approximate).mT).sum(0)
         if ctx.needs_input_grad[1]:
             grad_y = torch.bmm(matrix.mT.expand(len(grad), -1, -1), grad)
-            grad_y = gelu_gradient(grad_y, y, ctx.approximate)
+            grad_y = gelu_gradient(grad_y, y, ctx.approximate, out=grad_y)
         return grad, grad_y, grad_matrix, None
+
+
+def _may_recompute(module: nn.Module) -> bool:
+    return type(module) is nn.GELU and not is_observed(module)
+
+
+class _RebuiltGELU(torch.autograd.Function):
+    """GELU of an input that the backward computes again instead of keeping it."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, approximate: str, build: Callable[[], tuple[Tensor, Tensor]]) -> Tensor:
+        ctx.approximate, ctx.build = approximate, build
+        return F.gelu(x, approximate=approximate)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        x, _ = ctx.build()
+        return gelu_gradient(grad, x, ctx.approximate, out=x), None, None
 
 
 def _expand(normal: Tensor, scale: Tensor, shift: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,9 +141,12 @@ def _expand(normal: Tensor, scale: Tensor, shift: Tensor, weight: Tensor, bias: 
     weight = weight.flatten(1)
     matrix = weight * scale
     matrix = torch.sub(matrix, matrix.sum(1, keepdim=True), alpha=1 / len(scale))
+    bias = torch.addmv(bias, weight, shift).view(-1, 1, 1)
+    if torch.is_grad_enabled():
+        return multiply_channels(matrix, normal) + bias, matrix
     out = normal.new_empty(len(normal), len(matrix), *normal.shape[2:])  # no view: the next module may be in-place
     torch.bmm(matrix.expand(len(normal), -1, -1), normal.flatten(2), out=out.flatten(2))
-    return out.add_(torch.addmv(bias, weight, shift).view(-1, 1, 1)), matrix
+    return out.add_(bias), matrix
 
 
 class _NormalisedPointwise(torch.autograd.Function):

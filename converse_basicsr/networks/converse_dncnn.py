@@ -29,6 +29,8 @@ class ConverseDnCNN(nn.Module):
         prior, psf_init, learn_lam, fast_size: Options of Converse2D.
         spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv' or
             'conv_transpose', see layers/spatial.py. Default: 'converse'.
+        use_checkpoint (bool): Compute the blocks again in the backward instead of keeping their features: less memory
+            and more time in training. Default: False.
 
     Shape: (N, num_in_ch, H, W) in [0, 1] -> (N, num_out_ch, H, W).
     """
@@ -48,12 +50,13 @@ class ConverseDnCNN(nn.Module):
         learn_lam: bool = True,
         fast_size: bool = False,
         spatial_op: str = "converse",
+        use_checkpoint: bool = False,
     ):
         super().__init__()
         self.in_channels = num_in_ch
         self.scale = 1
         options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op
-        block = partial(ConverseBlock, num_feat, kernel_size, *options)
+        block = partial(ConverseBlock, num_feat, kernel_size, *options, use_checkpoint=use_checkpoint)
         self.m_head = nn.Sequential(PointwiseConv2d(num_in_ch, num_feat))
         self.m_body = nn.Sequential(*[block() for _ in range(num_block)])
         self.m_tail = nn.Sequential(PointwiseConv2d(num_feat, num_out_ch))

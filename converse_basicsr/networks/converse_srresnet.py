@@ -37,6 +37,8 @@ class ConverseSRResNet(nn.Module):
         prior, psf_init, learn_lam, fast_size: Options of Converse2D in blocks and upsamplers.
         spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv' or
             'conv_transpose', see layers/spatial.py. Default: 'converse'.
+        use_checkpoint (bool): Compute the blocks again in the backward instead of keeping their features: less memory
+            and more time in training. Default: False.
 
     Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
     """
@@ -58,13 +60,16 @@ class ConverseSRResNet(nn.Module):
         learn_lam: bool = True,
         fast_size: bool = False,
         spatial_op: str = "converse",
+        use_checkpoint: bool = False,
     ):
         super().__init__()
         check_upscaling(upscale, num_in_ch, num_out_ch)
         self.in_channels = num_in_ch
         self.scale = upscale
         options = prior, psf_init, learn_lam, fast_size, spatial_op
-        block = partial(ConverseBlock, num_feat, kernel_size, padding, padding_mode, eps, *options)
+        block = partial(
+            ConverseBlock, num_feat, kernel_size, padding, padding_mode, eps, *options, use_checkpoint=use_checkpoint
+        )
         self.conv_first = PointwiseConv2d(num_in_ch, num_feat)
         self.conv_body = nn.Sequential(*[block() for _ in range(num_block)])
         for i, factor in enumerate(STAGES[upscale], start=1):

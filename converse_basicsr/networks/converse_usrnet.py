@@ -102,6 +102,8 @@ class ConverseUSRNet(nn.Module):
         prior, psf_init, learn_lam, fast_size: Options of Converse2D in blocks and data steps.
         spatial_op (str): 'converse', or a depthwise-conv variant with the same number of parameters: 'conv' or
             'conv_transpose', see layers/spatial.py. Default: 'converse'.
+        use_checkpoint (bool): Compute the blocks again in the backward instead of keeping their features: less memory
+            and more time in training. Default: False.
     """
 
     def __init__(
@@ -123,12 +125,15 @@ class ConverseUSRNet(nn.Module):
         learn_lam: bool = True,
         fast_size: bool = False,
         spatial_op: str = "converse",
+        use_checkpoint: bool = False,
     ):
         super().__init__()
         self.in_channels = num_in_ch
         self.scale = 1  # without the argument scale
         options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op
-        block = partial(ConverseBlock, num_feat, kernel_size, *options, residual_gain=True)
+        block = partial(
+            ConverseBlock, num_feat, kernel_size, *options, residual_gain=True, use_checkpoint=use_checkpoint
+        )
         self.psf_size = psf_size
         self.conv1 = PointwiseConv2d(num_in_ch, num_feat)
         self.kernelnet = KernelNet(psf_size, num_embed)

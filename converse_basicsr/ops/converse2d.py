@@ -1,7 +1,5 @@
 """Converse2D: the regularised inverse of a strided depthwise circular convolution, in closed form."""
 
-from contextlib import nullcontext
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,7 +12,6 @@ from .filtering import filter_signal
 from .filters import FILTER_PRIORS, filter_bank
 from .padding import Margins, check_padding, check_size, choose_margins, pad
 from .prior import Prior, check_prior, prior_image
-from .rebuilding import rebuilt_in_backward
 from .transforms import Torus
 
 
@@ -90,8 +87,7 @@ def _solve(y, psf, lam, scale, x0, padding, mode, fast_size, cache) -> Tensor:
             return filter_bank(psf, lam, torus, scale, prior)
 
         filters = build() if cache is None or plain else cache.get((torus, psf.dtype, scale, prior), psf, lam, build)
-        with nullcontext() if plain else rebuilt_in_backward(filters, build):
-            return _join_phases(filter_signal(y, filters, torus, margins, mode), scale)
+        return _join_phases(filter_signal(y, filters, torus, margins, mode, build), scale)
     fine = margins.scaled(scale)
     x0 = pad(x0, fine, mode, plain) if isinstance(x0, Tensor) else x0
     y = pad(y, margins, mode, plain)

@@ -1,5 +1,7 @@
 """A padded signal through a bank of circular filters: transform, multiply, transform back, as one autograd function."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -8,20 +10,26 @@ from .fft import fft2, ifft2
 from .padding import Margins, fold_border
 from .transforms import Torus, pack, unpack
 
+REBUILT_BYTES = 2 * 2**20  # of filters, from where on the backward builds them again instead of keeping them
 
-def filter_signal(y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str) -> Tensor:
+
+def filter_signal(
+    y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str, build: Callable[[], Tensor]
+) -> Tensor:
     """Pad y by mode, filter it and crop the margins.
 
     Args:
         y: (N, C, h, w).
         filters: spectra (N or 1, C or 1, S, H, columns) on the torus.
+        build: returns the filters again, with their history. The backward calls it where they are large and learned.
 
     Returns:
         (N, C, S, h, w).
     """
     if torus.plain:
         return torus.synthesise(torus.analyse(y, margins, mode).unsqueeze(-3) * filters, margins)
-    return _Filter.apply(y, filters, torus, margins, mode)[0]
+    rebuilt = torch.is_grad_enabled() and filters.requires_grad and filters.nbytes >= REBUILT_BYTES
+    return _Filter.apply(y, filters, torus, margins, mode, build if rebuilt else None)[0]
 
 
 class _Filter(torch.autograd.Function):
@@ -32,14 +40,15 @@ class _Filter(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str):
+    def forward(ctx, y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str, build: Callable | None):
         ctx.set_materialize_grads(False)
         ctx.options = torus, margins, mode
+        ctx.build = build
         spectrum = torus.to_spectrum(y, margins, mode).unsqueeze(-3)
         if not ctx.needs_input_grad[1]:
             ctx.save_for_backward(None, filters)
             return torus.to_signal(_multiply(spectrum, filters, in_place=True), margins), None
-        ctx.save_for_backward(spectrum, filters)
+        ctx.save_for_backward(spectrum, None if build else filters)
         return torus.to_signal(_multiply(spectrum, filters, in_place=False), margins), spectrum
 
     @staticmethod
@@ -48,8 +57,8 @@ class _Filter(torch.autograd.Function):
         needed = ctx.needs_input_grad[:2]
         first_order = grad is not None and grad_spectrum is None and not torch.is_grad_enabled()
         if first_order and torus.packed and not triton_kernels(grad):
-            return *_gradients_of_pairs(ctx, grad), None, None, None
-        spectrum, filters = ctx.saved_tensors
+            return *_gradients_of_pairs(ctx, grad), None, None, None, None
+        spectrum, filters = _saved(ctx)
         total_spectrum, grad_y, grad_filters = grad_spectrum, None, None
         if grad is not None:
             total_spectrum, grad_filters = _gradients(torus.analyse(grad, margins), spectrum, filters, needed)
@@ -57,7 +66,13 @@ class _Filter(torch.autograd.Function):
                 total_spectrum = total_spectrum + grad_spectrum
         if total_spectrum is not None and needed[0]:
             grad_y = torus.transpose_of_analyse(total_spectrum.squeeze(-3), margins, mode)
-        return grad_y, grad_filters, None, None, None
+        return grad_y, grad_filters, None, None, None, None
+
+
+def _saved(ctx) -> tuple[Tensor | None, Tensor]:
+    """The spectrum and the filters."""
+    spectrum, filters = ctx.saved_tensors
+    return spectrum, ctx.build() if filters is None else filters
 
 
 def _multiply(spectrum: Tensor, filters: Tensor, in_place: bool) -> Tensor:
@@ -82,7 +97,7 @@ def _gradients_of_pairs(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None
     other direction, come out filtered by the conjugates, with their samples exchanged. The tensors in between are as
     large as the batch, so each one is dropped as soon as possible.
     """
-    spectrum, filters = ctx.saved_tensors
+    spectrum, filters = _saved(ctx)
     torus, margins, mode = ctx.options
     z = ifft2(pack(grad, torus.size, margins, "constant", packed=True, exchanged=True))
     grad_filters = None

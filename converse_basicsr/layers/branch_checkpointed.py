@@ -1,0 +1,63 @@
+"""x + gain * branch(x) in training, with little memory: the backward computes the branch again.
+
+A branch is a sum over the channels of its features. Its channels are computed again group by group, so that neither
+direction ever holds the features of a large image whole.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from .converse2d import Converse2D
+from .layer_norm import normalise_channels
+
+GROUP_BYTES = 8 * 2**20  # of the features that are computed together
+
+_again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+
+
+def add_branch_checkpointed(
+    x: Tensor, branch: nn.Sequential, gain: Tensor | None, in_groups: bool, add: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """x + gain * branch(x).
+
+    Args:
+        x: (N, C, H, W).
+        branch: any modules.
+        gain: (1, C, 1, 1), or None for 1.
+        in_groups: the branch is LayerNorm2d, PointwiseConv2d, GELU, PointwiseConv2d, or the same with Converse2D and
+            GELU before the last, and none of them has hooks.
+        add: x -> x + gain * branch(x), for a branch that is computed again as a whole.
+    """
+    groups = 1 << (2 * x.nbytes // GROUP_BYTES).bit_length() if in_groups else 1
+    if groups == 1:
+        return _again(add, x)
+    norm, expand, *middle, project = branch
+    weight = expand.weight.flatten(1)
+    matrix, bias = weight * norm.weight, torch.addmv(expand.bias, weight, norm.bias)[:, None]
+    out_matrix, out_bias = project.weight.flatten(1), project.bias[:, None]
+    if gain is not None:
+        out_matrix, out_bias = out_matrix * gain.view(-1, 1), out_bias * gain.view(-1, 1)
+    normal = normalise_channels(x, norm.eps)
+    total = torch.add(x.flatten(2), out_bias)
+    group = -(-len(bias) // groups)
+    for start in range(0, len(bias), group):
+        part = slice(start, start + group)
+        total = total + _again(_project, normal, matrix[part], bias[part], middle, part, out_matrix[:, part])
+    return total.unflatten(2, x.shape[2:])
+
+
+def _project(normal: Tensor, matrix: Tensor, bias: Tensor, middle: list, part: slice, out_matrix: Tensor) -> Tensor:
+    """The share of some channels of the features in the branch: (N, C, H*W)."""
+    n = len(normal)
+    features = torch.baddbmm(bias, matrix.expand(n, -1, -1), normal.flatten(2)).unflatten(2, normal.shape[2:])
+    for module in middle:
+        if isinstance(module, Converse2D):
+            features = module.solve(features, module.weight[:, part], module.lam[:, part])
+        else:
+            features = F.gelu(features, approximate=module.approximate)
+    return torch.bmm(out_matrix.expand(n, -1, -1), features.flatten(2))
