@@ -4,7 +4,6 @@ A branch is a sum over the channels of its features. Its channels are computed a
 direction ever holds the features of a large image whole.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -15,27 +14,25 @@ from torch.utils.checkpoint import checkpoint
 from .converse2d import Converse2D
 from .layer_norm import normalise_channels
 
-GROUP_BYTES = 8 * 2**20  # of the features that are computed together
+GROUP_BYTES = 12 * 2**20  # of the features that are computed together
 
-_again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 
 
-def add_branch_checkpointed(
-    x: Tensor, branch: nn.Sequential, gain: Tensor | None, in_groups: bool, add: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """x + gain * branch(x).
+def count_groups(x: Tensor) -> int:
+    """In how many groups of channels a branch of x (N, C, H, W) is computed again: a power of two."""
+    return 1 << (2 * x.nbytes // GROUP_BYTES).bit_length()
+
+
+def add_branch_checkpointed(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
+    """x + gain * branch(x), in groups of channels.
 
     Args:
         x: (N, C, H, W).
-        branch: any modules.
+        branch: LayerNorm2d, PointwiseConv2d, GELU, PointwiseConv2d, or the same with Converse2D and GELU before the
+            last; none of them has hooks.
         gain: (1, C, 1, 1), or None for 1.
-        in_groups: the branch is LayerNorm2d, PointwiseConv2d, GELU, PointwiseConv2d, or the same with Converse2D and
-            GELU before the last, and none of them has hooks.
-        add: x -> x + gain * branch(x), for a branch that is computed again as a whole.
     """
-    groups = 1 << (2 * x.nbytes // GROUP_BYTES).bit_length() if in_groups else 1
-    if groups == 1:
-        return _again(add, x)
     norm, expand, *middle, project = branch
     weight = expand.weight.flatten(1)
     matrix, bias = weight * norm.weight, torch.addmv(expand.bias, weight, norm.bias)[:, None]
@@ -44,10 +41,10 @@ def add_branch_checkpointed(
         out_matrix, out_bias = out_matrix * gain.view(-1, 1), out_bias * gain.view(-1, 1)
     normal = normalise_channels(x, norm.eps)
     total = torch.add(x.flatten(2), out_bias)
-    group = -(-len(bias) // groups)
+    group = -(-len(bias) // count_groups(x))
     for start in range(0, len(bias), group):
         part = slice(start, start + group)
-        total = total + _again(_project, normal, matrix[part], bias[part], middle, part, out_matrix[:, part])
+        total = total + again(_project, normal, matrix[part], bias[part], middle, part, out_matrix[:, part])
     return total.unflatten(2, x.shape[2:])
 
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from ..ops.dispatch import needs_plain_operations
+from .branch_checkpointed import again, count_groups
 from .converse2d import check_flag
 from .layer_norm import LayerNorm2d
 from .pointwise import PointwiseConv2d
@@ -83,5 +85,12 @@ class ConverseBlock(nn.Module):
         self.alpha2 = nn.Parameter(torch.zeros(1, num_feat, 1, 1)) if residual_gain else None
 
     def forward(self, x: Tensor) -> Tensor:
-        x = add_branch(x, self.conv1, self.alpha1, use_checkpoint=self.use_checkpoint)
-        return add_branch(x, self.conv2, self.alpha2, reuse=True, use_checkpoint=self.use_checkpoint)
+        if not self.use_checkpoint or not torch.is_grad_enabled() or needs_plain_operations(x):
+            return self._add_branches(x)
+        if count_groups(x) == 1:
+            return again(self._add_branches, x)
+        return self._add_branches(x, use_checkpoint=True)
+
+    def _add_branches(self, x: Tensor, use_checkpoint: bool = False) -> Tensor:
+        x = add_branch(x, self.conv1, self.alpha1, use_checkpoint=use_checkpoint)
+        return add_branch(x, self.conv2, self.alpha2, reuse=True, use_checkpoint=use_checkpoint)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..ops.dispatch import needs_plain_operations
 from ..ops.filtering import REBUILT_BYTES
 from .activation import gelu_gradient
-from .branch_checkpointed import add_branch_checkpointed
+from .branch_checkpointed import add_branch_checkpointed, again, count_groups
 from .branch_in_parts import add_branch_in_parts, has_parts, is_large
 from .hooks import has_global_hooks, is_observed
 from .layer_norm import LayerNorm2d, normalise, normalise_gradient
@@ -38,8 +38,10 @@ def add_branch(
     """
     ours = _is_ours(x, branch)
     in_parts = ours and has_parts(list(branch[2:-1])) and not any(map(is_observed, branch[2:-1]))
-    if use_checkpoint and torch.is_grad_enabled() and not needs_plain_operations(x):
-        return add_branch_checkpointed(x, branch, gain, in_parts, partial(add_branch, branch=branch, gain=gain))
+    if use_checkpoint:
+        if in_parts and count_groups(x) > 1:
+            return add_branch_checkpointed(x, branch, gain)
+        return again(add_branch, x, branch, gain)
     if in_parts and is_large(x) and not torch.is_grad_enabled():
         return add_branch_in_parts(x, branch, gain, reuse)
     if ours and x.device.type == "cpu":
