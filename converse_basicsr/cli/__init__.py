@@ -11,6 +11,7 @@ from ..compat import load_in_spawned_worker
 from ..errors import UserError, in_one_line
 from . import benchmark, check, data, doctor, options, reproduce, train, weights
 from .output import lasting_output
+from .waiting import shorten_spinning
 
 load_in_spawned_worker()
 
@@ -18,6 +19,7 @@ load_in_spawned_worker()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (sys.argv by default) and return its exit code, which is 2 for wrong input."""
     args = build_parser().parse_args(argv)
+    shorten_spinning()
     try:
         return args.command(args)
     except UserError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .allocator import keep_large_buffers
+from .waiting import describe_waiting
 
 REQUIRED = ("torch", "numpy", "lmdb", "safetensors", "scikit-image")
 LOADED = ("torchvision", "basicsr")  # judged by loading them
@@ -83,6 +84,7 @@ def _hardware() -> list[tuple[str, str]]:
         ("CUDA", f"{torch.version.cuda}: {', '.join(names)}" if names else "none; runs on the CPU"),
         ("CPU threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores"),
         ("large buffers", keep_large_buffers()),
+        ("waiting threads", describe_waiting()),
     ]
 
 
