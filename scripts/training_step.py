@@ -23,9 +23,10 @@ from converse_basicsr.benchmark.timing import peak_memory, time_together  # noqa
 from basicsr.models import build_model  # noqa: E402
 
 
-def training_step(device: torch.device, **train: object) -> Callable[[], None]:
+def training_step(device: torch.device, use_checkpoint: bool = False, **train: object) -> Callable[[], None]:
     """A step of the network in its published size, with Adam and without EMA, on a batch of 4x3x24x24."""
-    opt = options(model_type="RestorationModel", network_g={"type": "ConverseSRResNet", "upscale": 4})
+    network = {"type": "ConverseSRResNet", "upscale": 4, "use_checkpoint": use_checkpoint}
+    opt = options(model_type="RestorationModel", network_g=network)
     opt["train"].update(ema_decay=0, **train)
     place = {"is_train": True, "dist": False, "rank": 0, "world_size": 1, "num_gpu": int(device.type == "cuda")}
     model = build_model({**opt, **place})
@@ -37,7 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--amp", nargs="*", choices=("bf16", "fp16"), default=[], help="precisions to measure too")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    rows = [{}, {"accum_iter": 2}, {"accum_iter": 4}, {"clip_grad_norm": 1.0}]
+    rows = [{}, {"use_checkpoint": True}, {"use_checkpoint": True, "accum_iter": 2}]
+    rows += [{"accum_iter": 2}, {"accum_iter": 4}, {"clip_grad_norm": 1.0}]
     for amp in parser.parse_args().amp:
         rows += [{"amp": amp}, {"amp": amp, "accum_iter": 2}]
     steps = {", ".join(f"{key}: {value}" for key, value in row.items()): training_step(device, **row) for row in rows}

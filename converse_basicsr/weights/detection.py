@@ -11,7 +11,7 @@ from .shapes import CHOICE, READERS
 
 # Names of parameters in files of other projects, and ours.
 RENAMED = {"model.": "body."}  # KAIR's DnCNN: one sequence of layers, as our DnCNN's body
-OF_TRAINING = ("psf_init", "learn_lam")  # options without effect on trained weights
+OF_TRAINING = ("psf_init", "learn_lam", "use_checkpoint")  # options without effect on trained weights
 
 
 @dataclass(frozen=True)
