@@ -72,7 +72,7 @@ def test_tables_pictures_and_what_is_left_out(small, capsys):
     mean = np.mean([metrics["psnr"] for metrics in results["sr_conversesrresnet_set5"]["images"].values()])
     assert f"| sr | ConverseSRResNet | Set5 | - | 3 | {mean:.4f} | 32.25 | {mean - 32.25:+.2f} |" in printed
     assert re.search(r"left out: sr_\w+_set14: Set14: no folder set14 in data; available from", printed)
-    assert "converse_usrnet.pth: not found in weights; available from" in printed
+    assert "converse_usrnet.pth: not found in weights; `basicsr weights get` downloads it" in printed
     assert "blur_kernels/kernel_3.npy: not found in data" in printed
     assert (small / "results/reproduce/results.md").read_text().count("| 2.png |") == 3
     assert (small / "results/reproduce/sr_conversesrresnet_set5/1.png").is_file()

@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..files.checkpoint import load_file, misfit, select_state_dict
 from ..inference.calling import call_network
 from ..options.constructors import check_options, check_type
+from ..weights.locating import locate
 
 _CORNER = 48
 
@@ -100,7 +101,7 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
 
 def _check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str | None, strict: bool) -> None:
     try:
-        _, loaded = select_state_dict(load_file(path), param_key)
+        _, loaded = select_state_dict(load_file(locate(path)), param_key)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     found = misfit(network, loaded, strict)

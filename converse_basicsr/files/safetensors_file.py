@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -13,6 +15,7 @@ from .atomic import replacing
 
 SUFFIX = ".safetensors"
 METADATA_KEY = "converse_basicsr"  # its value: {"type": ..., constructor options} as JSON
+OPTIONS_TENSOR = "network_options"  # the same JSON as a tensor of bytes, for programs that see only the tensors
 
 
 def is_safetensors(path: str | os.PathLike) -> bool:
@@ -31,30 +34,54 @@ def load_safetensors(path: str | os.PathLike) -> dict:
             state_dict = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except SafetensorError as error:
         raise UserError(f"{path} is not a readable safetensors file: {str(error).splitlines()[0]}") from error
-    if METADATA_KEY not in metadata:
-        return state_dict
+    tensor = state_dict.pop(OPTIONS_TENSOR, None)
+    if METADATA_KEY in metadata:
+        return {"params": state_dict, "network_options": _parsed(metadata[METADATA_KEY], path)}
+    if tensor is not None:
+        return {"params": state_dict, "network_options": options_in(tensor, path)}
+    return state_dict
+
+
+def options_in(tensor: Tensor, path: str | os.PathLike) -> object:
+    """What OPTIONS_TENSOR holds.
+
+    Raises:
+        UserError: it is not JSON in a tensor of bytes.
+    """
+    if tensor.dtype != torch.uint8:
+        raise UserError(f"{path}: its tensor {OPTIONS_TENSOR} must be uint8, got {tensor.dtype}")
+    return _parsed(tensor.cpu().numpy().tobytes(), path)
+
+
+def _parsed(text: str | bytes, path: str | os.PathLike) -> object:
     try:
-        return {"params": state_dict, "network_options": json.loads(metadata[METADATA_KEY])}
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: its metadata {METADATA_KEY!r} is not JSON") from error
+        raise UserError(f"{path}: its options are not JSON") from error
 
 
-def save_safetensors(state_dict: dict[str, Tensor], options: dict | None, path: str | os.PathLike) -> None:
+def save_safetensors(
+    state_dict: Mapping[str, Tensor], options: dict | None, path: str | os.PathLike, with_tensor: bool = False
+) -> None:
     """Write a state dict and the network's options atomically.
 
     Args:
         state_dict: parameters and buffers; they are copied, since the format does not allow shared memory.
         options: {'type': ..., constructor options}, or None.
         path: the file.
+        with_tensor: store the options as OPTIONS_TENSOR too.
 
     Raises:
         UserError: it cannot be written.
     """
-    metadata = {"format": "pt"} | ({METADATA_KEY: json.dumps(options)} if options else {})
+    text = json.dumps(options)
+    metadata = {"format": "pt"} | ({METADATA_KEY: text} if options else {})
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state_dict.items()}
+    if with_tensor:
+        tensors[OPTIONS_TENSOR] = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
     try:
         with replacing(path) as partial:
             save_file(tensors, partial, metadata)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:  # also: a tensor that the format cannot hold
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot write {path}: {reason}") from error

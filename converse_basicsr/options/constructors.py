@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 
 from ..errors import UserError, did_you_mean, plain, shown
 
+_PLAIN = (str, int, float, bool, type(None))
+
 
 def check_type(where: str, name: object, registry: Iterable, kind: str) -> Callable:
     """The class or function registered under this name.
@@ -49,3 +51,18 @@ def check_options(
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in section:
             raise UserError(f"{where}: {constructor.__name__} needs the option {name!r}")
+
+
+def with_defaults(constructor: Callable, given: dict) -> dict:
+    """All arguments of a constructor: the given ones, and the defaults of the others if they are plain values."""
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(constructor).parameters.items()
+        if parameter.default is not parameter.empty and is_plain(parameter.default)
+    }
+    return {**defaults, **given}
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value can be written in an option file: text, a number, a switch, nothing, or a list of these."""
+    return isinstance(value, _PLAIN) or (isinstance(value, (list, tuple)) and all(map(is_plain, value)))

@@ -154,8 +154,8 @@ class DataSets(Section):
 class Paths(Section):
     """Weights and training states to start from."""
 
-    pretrain_network_g: FilePath | None = Field(None, description="Weights of network_g (.pth).")
-    pretrain_network_d: FilePath | None = Field(None, description="Weights of network_d (.pth).")
+    pretrain_network_g: FilePath | None = Field(None, description="Weights of network_g: a file or a published name.")
+    pretrain_network_d: FilePath | None = Field(None, description="Weights of network_d.")
     strict_load_g: Switch = Field(True, description="Every key must fit.")
     strict_load_d: Switch = Field(True, description="Every key must fit.")
     param_key_g: Text | None = Field("params", description="Key in the file; ~: whichever there is.")

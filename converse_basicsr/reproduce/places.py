@@ -7,9 +7,10 @@ from pathlib import Path
 from ..errors import UserError
 from ..files.assets import assets_folder
 from ..files.image_folder import images_in, listed
-from .protocols import BLUR_KERNELS, SETS, WEIGHTS, Protocol
+from ..weights.catalogue import cache_folder
+from ..weights.locating import PRETRAINED
+from .protocols import BLUR_KERNELS, SETS, Protocol
 
-DEFAULT_WEIGHTS = Path("experiments/pretrained_models")
 DEFAULT_DATA = Path("datasets")
 GROUND_TRUTH = ("original", "HR", "GT", "GTmod12")  # in order of preference: protocols crop the images themselves
 
@@ -22,7 +23,7 @@ class Places:
     data: tuple[Path, ...]
 
     def checkpoint(self, protocol: Protocol) -> Path:
-        absent = f"{protocol.weights}: not found in {_joined(self.weights)}; available from {WEIGHTS}"
+        absent = f"{protocol.weights}: not found in {_joined(self.weights)}; `basicsr weights get` downloads it"
         return _first((folder / protocol.weights for folder in self.weights), absent)
 
     def images(self, protocol: Protocol) -> Path:
@@ -56,7 +57,7 @@ def find_places(weights: str | None, data: str | None) -> Places:
             raise UserError(f"{option}: no such folder: {named}")
     assets = assets_folder()
     return Places(
-        (Path(weights),) if weights else (DEFAULT_WEIGHTS, *([assets / "weights"] if assets else [])),
+        (Path(weights),) if weights else (PRETRAINED, cache_folder(), *([assets / "weights"] if assets else [])),
         (Path(data),) if data else (DEFAULT_DATA, *([assets] if assets else [])),
     )
 

@@ -15,7 +15,6 @@ SETS = {  # folder name: (display name, source)
 }
 TASKS = ("denoising", "sr", "deblurring")
 BLUR_KERNELS = "the five blur kernels of the paper's code (kernel_1.npy ... kernel_5.npy) in a folder blur_kernels"
-WEIGHTS = "the release page of the paper's code (arXiv 2508.09824)"
 
 
 @dataclass(frozen=True)

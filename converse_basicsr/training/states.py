@@ -4,7 +4,6 @@ As in BasicSR, iteration N is training_states/N.state and models/net_*_N.pth. Th
 its networks.
 """
 
-import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 
 from ..errors import UserError, shown
 from ..files.checkpoint import load_file, save_file
-from ..options.constructors import check_type
+from ..options.constructors import check_type, with_defaults
 from ..options.places import by_place
 
 POOL = ("queue_lr", "queue_gt", "queue_ptr")  # of RealESRNetModel and RealESRGANModel: the pairs that they mix
@@ -26,7 +25,6 @@ _SCHEDULE = {"milestones", "gamma", "restarts", "restart_weights", "periods", "c
 _IGNORED = ("path:pretrain_network_", "path:param_key_", "path:strict_load_")
 _OF_THE_CALL = ("path:resume_state",)
 _MOST = 2**53  # iterations and samples
-_PLAIN = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True)
@@ -177,14 +175,8 @@ def save_networks(model: Any, opt: dict, name: str, notes: dict | None = None) -
 
 def constructor_options(section: dict) -> dict:
     """Type and all constructor arguments of a network, defaults included if they are plain values."""
-    given = {name: value for name, value in section.items() if name != "type"}
-    signature = inspect.signature(check_type("type", section["type"], ARCH_REGISTRY, "arch"))
-    defaults = {
-        name: parameter.default
-        for name, parameter in signature.parameters.items()
-        if parameter.default is not parameter.empty and _is_plain(parameter.default)
-    }
-    return {"type": section["type"], **defaults, **given}
+    arch = check_type("type", section["type"], ARCH_REGISTRY, "arch")
+    return {"type": section["type"], **with_defaults(arch, section)}
 
 
 def changes(old: dict, new: dict) -> tuple[list[str], list[str]]:
@@ -245,7 +237,3 @@ def _without_schedule(values: dict) -> dict:
 
 def _on_cpu(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.cpu() for name, value in network.state_dict().items()}
-
-
-def _is_plain(value: object) -> bool:
-    return isinstance(value, _PLAIN) or (isinstance(value, (list, tuple)) and all(map(_is_plain, value)))

@@ -11,7 +11,7 @@ from .shapes import CHOICE, READERS
 
 # Names of parameters in files of other projects, and ours.
 RENAMED = {"model.": "body."}  # KAIR's DnCNN: one sequence of layers, as our DnCNN's body
-_OF_TRAINING = ("psf_init", "learn_lam")  # options without effect on trained weights
+OF_TRAINING = ("psf_init", "learn_lam")  # options without effect on trained weights
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Detected:
     def untold(self) -> list[str]:
         """Constructor options that shapes do not tell, and that change the result."""
         names = signature(getattr(networks, self.type)).parameters
-        return [name for name in names if name not in (*self.options, *self.choices, *_OF_TRAINING)]
+        return [name for name in names if name not in (*self.options, *self.choices, *OF_TRAINING)]
 
 
 def detect(state_dict: Mapping[str, Tensor]) -> Detected | None:

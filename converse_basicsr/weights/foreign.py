@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..files.checkpoint import misfit
 from ..inference.calling import call_network
+from .building import Built
 from .reading import Weights
 
 IN_CHANNELS = ("num_in_ch", "in_chans", "in_channels", "in_nc")
@@ -49,7 +50,7 @@ class SpandrelNetwork(nn.Module):
         return self.descriptor(x).clone()  # an ordinary tensor, where spandrel returns an inference tensor
 
 
-def build_of_basicsr(weights: Weights, section: dict, scale: int | None, source: str) -> tuple[nn.Module, str]:
+def build_of_basicsr(weights: Weights, section: dict, scale: int | None, source: str) -> Built:
     """Build an arch of BasicSR's registry and load the weights.
 
     Args:
@@ -67,19 +68,19 @@ def build_of_basicsr(weights: Weights, section: dict, scale: int | None, source:
     try:
         network = check_network("network_g", section, {}, must_load=False)
     except UserError as error:
-        raise UserError(f"{weights.path}: {source}: {error}") from error
+        raise UserError(f"{weights.name}: {source}: {error}") from error
     problem = misfit(network, weights.state_dict)
     if problem:
-        raise UserError(f"{weights.path} does not fit {section['type']}: {problem}")
+        raise UserError(f"{weights.name} does not fit {section['type']}: {problem}")
     network.load_state_dict(weights.state_dict)
     options = {name: parameter.default for name, parameter in signature(type(network)).parameters.items()} | section
     in_channels = _first(options, IN_CHANNELS, 3)
     foreign = ForeignNetwork(network, in_channels, _first(options, SCALES, scale or 1), options.get("window_size", 1))
     factor = f" x{foreign.scale}" if foreign.scale > 1 else ""
-    return foreign, f"BasicSR's {type(network).__name__}{factor}, as {source} says"
+    return Built(foreign, f"BasicSR's {type(network).__name__}{factor}, as {source} says")
 
 
-def build_by_spandrel(weights: Weights) -> tuple[nn.Module, str] | None:
+def build_by_spandrel(weights: Weights) -> Built | None:
     """Load what spandrel recognises; None if it is not installed or does not recognise the keys."""
     if importlib.util.find_spec("spandrel") is None:
         return None
@@ -93,11 +94,11 @@ def build_by_spandrel(weights: Weights) -> tuple[nn.Module, str] | None:
     except UnsupportedModelError:
         return None
     except Exception as error:  # a detector's mistake: any error may follow
-        raise UserError(f"{weights.path}: spandrel cannot load it: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{weights.name}: spandrel cannot load it: {str(error).splitlines()[0]}") from error
     if not isinstance(descriptor, ImageModelDescriptor):
-        raise UserError(f"{weights.path}: {descriptor.architecture.name} needs a mask beside the image")
+        raise UserError(f"{weights.name}: {descriptor.architecture.name} needs a mask beside the image")
     factor = f" x{descriptor.scale}" if descriptor.scale > 1 else ""
-    return SpandrelNetwork(descriptor), f"{descriptor.architecture.name}{factor}, recognised by spandrel"
+    return Built(SpandrelNetwork(descriptor), f"{descriptor.architecture.name}{factor}, recognised by spandrel")
 
 
 def _first(options: dict, names: tuple[str, ...], otherwise: int) -> int:

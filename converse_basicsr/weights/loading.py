@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from ..errors import UserError, plain
-from .building import build_ours, is_ours
+from .building import Built, build_ours, is_ours
 from .foreign import build_by_spandrel, build_of_basicsr
+from .locating import locate
 from .reading import Weights, read_weights
 
 IN_FILE = "the file"
@@ -22,7 +23,8 @@ def load_network(
     ``inference.calling.takes_kernel(network)`` says whether its forward wants the blur kernel.
 
     Args:
-        weights: a .pth or .safetensors file.
+        weights: a .pth or .safetensors file, a folder with model.safetensors, or the name of published weights
+            (`basicsr weights list`), which are downloaded if they are not here yet.
         opt: None: the options that the file carries, else those that its keys and shapes tell, with the published
             values for what they do not tell. Or an option file with network_g, or a dict as network_g has it.
         device: for the network.
@@ -37,17 +39,17 @@ def load_described(
     weights: str | os.PathLike, opt: str | os.PathLike | dict | None = None, device: str | torch.device = "cpu"
 ) -> tuple[nn.Module, str]:
     """`load_network`, and one line that says which network it is and where its options are from."""
-    found = read_weights(weights)
-    network, words = _build(found, opt)
+    built = build(read_weights(locate(weights)), opt)
     try:
-        network = network.eval().to(device)
+        network = built.network.eval().to(device)
     except (RuntimeError, AssertionError) as error:  # torch raises either where a device is missing
         raise UserError(f"device {device}: {str(error).splitlines()[0]}") from error
-    return network, words
+    return network, built.words
 
 
-def _build(weights: Weights, opt: str | os.PathLike | dict | None) -> tuple[nn.Module, str]:
-    given, scale, source = _given(weights, opt)
+def build(weights: Weights, opt: str | os.PathLike | dict | None) -> Built:
+    """The network that a file is for, as `load_network` finds it."""
+    given, scale, source = options_for(weights, opt)
     if given is None or is_ours(given):
         built = build_ours(weights, given, source) or build_by_spandrel(weights)
     elif opt is None and importlib.util.find_spec("basicsr") is None:
@@ -57,13 +59,13 @@ def _build(weights: Weights, opt: str | os.PathLike | dict | None) -> tuple[nn.M
     if built is None:
         first = ", ".join(list(weights.state_dict)[:3])
         raise UserError(
-            f"{weights.path}: no network has these {len(weights.state_dict)} keys ({first}, ...); give the option file "
+            f"{weights.name}: no network has these {len(weights.state_dict)} keys ({first}, ...); give the option file "
             "of its training (--opt FILE), or install spandrel, which knows more networks"
         )
     return built
 
 
-def _given(weights: Weights, opt: str | os.PathLike | dict | None) -> tuple[dict | None, int | None, str]:
+def options_for(weights: Weights, opt: str | os.PathLike | dict | None) -> tuple[dict | None, int | None, str]:
     """The network's section, the option file's scale, and where they are from."""
     if opt is None:
         return weights.options, None, IN_FILE

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..errors import UserError, plain, shown
 from ..files.checkpoint import load_file, select_state_dict
+from ..options.constructors import is_plain
 
 LARGEST = 2 << 30  # bytes of a file, and of the tensors in it
-_PLAIN = (str, int, float, bool, type(None))
 _MOST = 1 << 16  # the largest integer that an option may have
 
 
@@ -29,6 +29,11 @@ class Weights:
     state_dict: dict[str, Tensor]
     options: dict | None
     words: str
+
+    @property
+    def name(self) -> str:
+        """The path as a message shows it."""
+        return plain(self.path)
 
 
 def read_weights(path: str | os.PathLike, largest: int = LARGEST) -> Weights:
@@ -54,12 +59,6 @@ def _options(path: str | os.PathLike, options: object) -> dict | None:
     if not isinstance(options, dict) or not isinstance(options.get("type"), str):
         raise UserError(f"{plain(path)}: its network_options must have a type, got {shown(options)}")
     for name, value in options.items():
-        if not isinstance(name, str) or not _is_plain(value):
+        if not isinstance(name, str) or not is_plain(value) or (isinstance(value, int) and abs(value) > _MOST):
             raise UserError(f"{plain(path)}: its network_options have {shown(name)}: {shown(value)}")
     return options
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return isinstance(value, _PLAIN) and not (isinstance(value, int) and abs(value) > _MOST)

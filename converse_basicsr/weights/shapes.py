@@ -48,13 +48,14 @@ def of_converse_srresnet(shapes: Shapes) -> dict:
 
 def of_dncnn(shapes: Shapes) -> dict:
     num_feat, num_in_ch = shapes["body.0.weight"][:2]
-    convolutions = [name for name, shape in shapes.items() if name.startswith("body.") and len(shape) == 4]
-    batch_norm = any(name.endswith(".running_mean") for name in shapes)
+    convolutions = [name for name, shape in shapes.items() if len(shape) == 4]
+    if "body.1.weight" in shapes or shapes[convolutions[-1]][0] != num_in_ch:  # an activation with weights; FFDNet
+        raise ValueError("not DnCNN")
     return {
         "num_in_ch": num_in_ch,
         "num_feat": num_feat,
         "num_layer": len(convolutions),
-        "batch_norm": batch_norm,
+        "batch_norm": any(name.endswith(".running_mean") for name in shapes),
     }
 
 

@@ -1,0 +1,142 @@
+"""Downloads of the published weights: resumed, checked, and placed atomically."""
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import requests
+from filelock import FileLock
+from tqdm import tqdm
+
+from ..errors import UserError
+from ..files.atomic import replacing
+from .catalogue import LICENCE, Published
+
+_CHUNK = 1 << 16
+
+
+def download(entry: Published, folder: Path, timeout: float = 30, attempts: int = 4, pause: float = 1) -> Path:
+    """Download a published file into a folder, unless it is there.
+
+    A download that breaks off is continued, by the next attempt or by the next call. The file gets its name only when
+    size and checksum are right. Proxies are taken from the environment (HTTPS_PROXY, NO_PROXY).
+
+    Args:
+        entry: the file.
+        folder: made if it does not exist.
+        timeout: seconds without data after which an attempt ends.
+        attempts: how often to try.
+        pause: seconds before the second attempt; twice as long before each further one.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        UserError: there is no connection, or the server sends something else; names address, target and checksum.
+    """
+    target = folder / entry.file
+    if is_right(target, entry):
+        return target
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{entry.file}.lock"):
+            if is_right(target, entry):  # another process was first
+                return target
+            print(f"downloading {entry.address}\n{LICENCE}", file=sys.stderr)
+            _fetch(entry, target, timeout, attempts, pause)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror or error}") from error
+    return target
+
+
+def is_right(path: Path, entry: Published) -> bool:
+    """Whether the file exists and has the published size and checksum."""
+    return path.is_file() and path.stat().st_size == entry.size and _sha256(path) == entry.sha256
+
+
+def _fetch(entry: Published, target: Path, timeout: float, attempts: int, pause: float) -> None:
+    part = target.with_name(f"{target.name}.download")
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(pause * 2 ** (attempt - 1))
+        try:
+            _continue(entry, part, timeout)
+        except requests.exceptions.ChunkedEncodingError:  # it broke off; the size says where
+            pass
+        except (requests.ConnectionError, requests.Timeout) as error:
+            reason = _in_short(error)
+            continue
+        except requests.RequestException as error:  # the answer is of no use, and asking again will not change it
+            reason = _in_short(error)
+            break
+        size = part.stat().st_size
+        if size < entry.size:
+            reason = f"the connection ended after {size:,} of {entry.size:,} bytes"
+        elif is_right(part, entry):
+            with replacing(target) as partial:
+                os.replace(part, partial)
+            return
+        else:
+            reason = f"the server sent something else (sha256 {_sha256(part)})"
+            part.unlink()
+    raise UserError(
+        f"cannot download {entry.name}: {reason}. By hand: save {entry.address} as {target} "
+        f"({entry.size:,} bytes, sha256 {entry.sha256})"
+    )
+
+
+def _continue(entry: Published, part: Path, timeout: float) -> None:
+    """Append to the partial file what it lacks; at most one byte more than the published size."""
+    start = part.stat().st_size if part.is_file() else 0
+    if start >= entry.size:
+        return
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    with requests.get(entry.address, headers=headers, stream=True, timeout=timeout) as answer:
+        start = _first_byte(entry, answer, start, part)
+        with (
+            part.open("ab" if start else "wb") as file,
+            tqdm(total=entry.size, initial=start, unit="B", unit_scale=True, desc=entry.file, disable=None) as progress,
+        ):
+            for chunk in answer.iter_content(_CHUNK):
+                file.write(chunk[: entry.size + 1 - file.tell()])
+                progress.update(len(chunk))
+                if file.tell() > entry.size:
+                    return
+
+
+def _first_byte(entry: Published, answer: requests.Response, asked: int, part: Path) -> int:
+    """The position in the file of the first byte that the server sends: the one asked for, or 0.
+
+    Raises:
+        requests.ConnectionError: the server is busy, or sends another part.
+        requests.RequestException: it does not have the file.
+    """
+    status = f"the server answered {answer.status_code} {answer.reason}"
+    if answer.status_code >= 500 or answer.status_code == 429:
+        raise requests.ConnectionError(status)
+    if answer.status_code == 200:
+        length = answer.headers.get("Content-Length", str(entry.size))
+        if length != str(entry.size):
+            raise requests.RequestException(f"the server has a file of {length} bytes, not {entry.size:,}")
+        return 0
+    if answer.status_code == 206 and answer.headers.get("Content-Range") == (
+        f"bytes {asked}-{entry.size - 1}/{entry.size}"
+    ):
+        return asked
+    if answer.status_code in (206, 416):  # what is here does not fit what the server has
+        part.unlink(missing_ok=True)
+        raise requests.ConnectionError(f"{status} to a request for the bytes from {asked:,} on")
+    raise requests.RequestException(status)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()  # a few MB
+
+
+def _in_short(error: BaseException) -> str:
+    """The innermost reason, without the wrapping of requests and urllib3."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
