@@ -47,8 +47,8 @@ def _made(text: str, kind: str, numbers: str) -> np.ndarray:
     return gaussian(*values) if kind == "gaussian" else motion(*values)
 
 
-def fit_kernel(kernel: np.ndarray, size: int) -> np.ndarray:
-    """The kernel centred in size x size taps (size odd): zeros are added, and little weight may be cut off.
+def fit_kernel(kernel: np.ndarray, size: int) -> tuple[np.ndarray, float]:
+    """The kernel centred in size x size taps (size odd), with sum 1, and the share of its weight that was cut off.
 
     Raises:
         UserError: more than a tenth of its weight would be cut off.
@@ -67,4 +67,4 @@ def fit_kernel(kernel: np.ndarray, size: int) -> np.ndarray:
             f"kernel: it has {kernel.shape[0]}x{kernel.shape[1]} taps, and {lost:.0%} of its weight is outside of the "
             f"{size}x{size} taps that this network takes; --method converse2d takes kernels of any size"
         )
-    return fitted / fitted.sum()
+    return fitted / fitted.sum(), float(lost)
