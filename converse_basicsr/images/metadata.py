@@ -34,12 +34,21 @@ def exif_for(exif: Image.Exif, width: int, height: int) -> Image.Exif:
     """A copy for a picture of this size."""
     changed = Image.Exif()
     for tag, value in exif.items():
-        changed[tag] = dict(value) if isinstance(value, dict) else value
+        changed[tag] = (
+            {key: _stored(each) for key, each in value.items()} if isinstance(value, dict) else _stored(value)
+        )
     folder = changed.get(ExifTags.IFD.Exif, {})
     for tag, side in zip(_SIDES, (width, height), strict=True):
         if tag in folder:
             folder[tag] = side
     return changed
+
+
+def _stored(value: object) -> object:
+    """A copy of a value, with texts as the bytes that they were read from where Pillow would write ? for them."""
+    if isinstance(value, dict):
+        return {key: _stored(each) for key, each in value.items()}
+    return value if not isinstance(value, str) or value.isascii() else value.encode("latin-1", "replace")
 
 
 def fitting_jpeg(exif: Image.Exif) -> bytes | None:

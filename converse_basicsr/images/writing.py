@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..errors import UserError, plain
 from ..files.atomic import replacing
-from . import deep
+from . import containers
 from .formats import FORMATS, QUALITY, Format
 from .metadata import exif_for, fitting_jpeg
 from .picture import Picture
@@ -52,8 +52,10 @@ def encode(picture: Picture, format: Format, quality: int = QUALITY) -> bytes:
     picture = picture if format.deep else picture.in_8_bits()
     pixels = picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
     exif = exif_for(picture.exif, width, height) if picture.exif and format.metadata else None
+    if format.name == "TIFF":
+        return containers.tiff(pixels, picture.profile, exif)
     if pixels.dtype == np.uint16:
-        return (deep.png if format.name == "PNG" else deep.tiff)(pixels, picture.profile, exif)
+        return containers.png(pixels, picture.profile, exif)
     return _by_pillow(pixels, format, quality, picture.profile, exif)
 
 
@@ -61,12 +63,11 @@ def _by_pillow(pixels: np.ndarray, format: Format, quality: int, profile: bytes 
     options = {
         "JPEG": {"quality": quality, "subsampling": 0},
         "WEBP": {"lossless": quality == 100, "quality": quality, "exact": True},
-        "TIFF": {"compression": "tiff_adobe_deflate"},
     }.get(format.name, {})
     if profile and format.metadata:
         options["icc_profile"] = profile
     if exif:
-        options["exif"] = fitting_jpeg(exif) if format.name == "JPEG" else exif
+        options["exif"] = fitting_jpeg(exif) if format.name == "JPEG" else exif.tobytes()
         options = {name: value for name, value in options.items() if value is not None}
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     buffer = io.BytesIO()

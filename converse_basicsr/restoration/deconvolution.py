@@ -8,7 +8,17 @@ from ..errors import UserError
 from ..ops import converse2d
 
 LAM = 0.02
+_MARGIN = 4  # kernels, around a picture whose borders are replicated; ringing from its outer edge decays there
 BORDERS = ("replicate", "circular")
+
+
+def lam_for(sigma: float | None) -> float:
+    """The weight of the prior for noise of this standard deviation on the 0-255 scale; None: LAM."""
+    if sigma is None:
+        return LAM
+    if not 0 < sigma <= 255:
+        raise UserError(f"sigma: must be above 0 and at most 255, got {sigma}")
+    return LAM * sigma  # about the best one on Set5, for sigma from 0.5 to 10 (docs/restore.md)
 
 
 class Deconvolution(nn.Module):
@@ -43,5 +53,5 @@ class Deconvolution(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         prior = "nearest" if self.scale == 1 else "bicubic"
-        padding = 0 if self.borders == "circular" else max(self.psf.shape[-2:])
+        padding = 0 if self.borders == "circular" else _MARGIN * max(self.psf.shape[-2:])
         return converse2d(y, self.psf.to(y), self.lam, self.scale, prior, padding, self.borders)

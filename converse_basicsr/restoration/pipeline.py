@@ -38,15 +38,16 @@ def overlapped(
             reading.append((item, threads[0].submit(read, item)))
 
     def restore_group() -> Iterator[tuple[Item, Exception]]:
-        waiting = [group] if len(group) > 1 else [[each] for each in group]
-        while waiting:
-            part = waiting.pop(0)
+        parts = [group]
+        while parts:
+            part = parts.pop(0)
             try:
                 restored = restore([picture for _, picture in part])
-            except Exception as error:  # of one picture: the others go on
+            except Exception as error:  # of one picture: the others are restored without it
                 if len(part) == 1:
                     yield part[0][0], error
-                waiting += [[each] for each in part] if len(part) > 1 else []
+                else:
+                    parts = [[each] for each in part]
                 continue
             for (item, _), one in zip(part, restored, strict=True):
                 writing.append((item, threads[1].submit(write, item, one)))

@@ -1,4 +1,4 @@
-"""Encoding 16 bits per sample with metadata, which Pillow does for gray PNG only: PNG and TIFF."""
+"""Encoding what Pillow does not: PNG with 16 bits per sample in colour, TIFF with these and with EXIF data."""
 
 import struct
 import zlib
@@ -31,15 +31,15 @@ def png(pixels: np.ndarray, profile: bytes | None, exif: Image.Exif | None) -> b
 
 
 def tiff(pixels: np.ndarray, profile: bytes | None, exif: Image.Exif | None) -> bytes:
-    """A TIFF of (H, W, 1 to 4) uint16, as for png: one deflated strip. EXIF data are a TIFF without pixels."""
+    """A TIFF of (H, W, 1 to 4) uint8 or uint16, as for png: one deflated strip. EXIF data are a TIFF without pixels."""
     height, width, samples = pixels.shape
-    differences = np.diff(pixels, axis=1, prepend=np.uint16(0))
-    strip = zlib.compress(differences.astype(">u2"), _LEVEL)
+    differences = np.diff(pixels, axis=1, prepend=pixels.dtype.type(0))
+    strip = zlib.compress(np.ascontiguousarray(differences, pixels.dtype.newbyteorder(">")), _LEVEL)
     tags = exif or Image.Exif()
     colours = samples - (samples in (2, 4))
     tags.update({
-        256: width, 257: height, 258: (16,) * samples, 259: 8, 262: 2 if colours == 3 else 1, 273: 0, 277: samples,
-        278: height, 279: len(strip), 284: 1, 317: 2, 339: (1,) * samples,
+        256: width, 257: height, 258: (8 * pixels.itemsize,) * samples, 259: 8, 262: 2 if colours == 3 else 1,
+        273: 0, 277: samples, 278: height, 279: len(strip), 284: 1, 317: 2, 339: (1,) * samples,
         **({338: 2} if samples > colours else {}), **({34675: profile} if profile else {}),
     })  # fmt: skip
     header = tags.tobytes().removeprefix(b"Exif\0\0")  # Pillow makes the strip's offset, 273, point behind it
