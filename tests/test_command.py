@@ -125,7 +125,7 @@ def test_without_basicsr_each_command_says_so_in_one_line(in_tmp):
     code = f"import sys; sys.modules['basicsr'] = None; from converse_basicsr.cli import main; {calls}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.startswith("2\n" * 5 + "versions\n")
-    assert "Converse2D, the networks and inference work" in result.stdout
+    assert "Converse2D, the networks, weights and inference work" in result.stdout
     assert re.fullmatch("(basicsr: error: BasicSR is not installed: .+\n){5}", result.stderr)
 
 

@@ -5,7 +5,14 @@ import torch
 from torch import nn
 
 from converse_basicsr import Converse2D
-from converse_basicsr.networks import ConverseDnCNN, ConverseNet, ConverseSRResNet, ConverseUSRNet
+from converse_basicsr.networks import (
+    ConverseDnCNN,
+    ConverseNet,
+    ConverseSRResNet,
+    ConverseUSRNet,
+    DnCNN,
+    UpsamplerSRResNet,
+)
 
 PUBLISHED = {
     "converse_dncnn": (ConverseDnCNN, 796_353),
@@ -207,3 +214,40 @@ def test_an_untrained_network_gives_nearly_its_input(network_class, channels, sp
 def test_channels_that_cannot_be_undone_are_left_as_they_are():
     x = torch.rand(1, 1, 12, 12)
     assert ConverseNet(num_in_ch=1, num_feat=4, num_block=1)(x).shape[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("network", "in_channels", "scale"),
+    [
+        (ConverseDnCNN(**TINY), 1, 1),
+        (ConverseNet(num_in_ch=1, **TINY), 1, 1),
+        (ConverseUSRNet(**TINY), 3, 1),
+        (ConverseSRResNet(upscale=8, **TINY), 3, 8),
+        (UpsamplerSRResNet(num_in_ch=1, num_out_ch=1, upscale=3, **TINY), 1, 3),
+        (DnCNN(num_in_ch=3, num_feat=4, num_layer=3), 3, 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_networks_say_their_channels_and_scale(network, in_channels, scale):
+    assert (network.in_channels, network.scale) == (in_channels, scale)
+
+
+def test_dncnn_without_batch_norm_is_dncnn_with_the_norm_inside_its_convolutions():
+    torch.manual_seed(0)
+    network = DnCNN(num_feat=4, num_layer=4).double().eval()
+    for module in network.body:
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.weight.data, module.bias.data):
+                tensor.normal_()
+            module.running_var.uniform_(0.5, 2)
+    merged = DnCNN(num_feat=4, num_layer=4, batch_norm=False).double().eval()
+    layers = iter([module for module in merged.body if isinstance(module, nn.Conv2d)])
+    for module, following in zip(network.body, [*network.body[1:], None], strict=True):
+        if isinstance(module, nn.Conv2d):
+            norm = isinstance(following, nn.BatchNorm2d)
+            fused = torch.nn.utils.fusion.fuse_conv_bn_eval(module, following) if norm else module
+            next(layers).load_state_dict(fused.state_dict())
+    x = torch.rand(1, 1, 9, 8).double()
+    torch.testing.assert_close(merged(x), network(x))
+    with pytest.raises(ValueError, match="batch_norm must be True or False, got 'no'"):
+        DnCNN(batch_norm="no")

@@ -11,10 +11,10 @@ from pathlib import Path
 from ..errors import UserError
 from .allocator import keep_large_buffers
 
-REQUIRED = ("torch", "numpy", "lmdb", "scikit-image")
+REQUIRED = ("torch", "numpy", "lmdb", "safetensors", "scikit-image")
 LOADED = ("torchvision", "basicsr")  # judged by loading them
-OPTIONAL = ("mmengine", "opencv-python", "ducc0", "triton")  # opencv-python-headless works as well
-WITHOUT_BASICSR = "Converse2D, the networks and inference work; train, test, benchmark, reproduce and data do not"
+OPTIONAL = ("mmengine", "opencv-python", "ducc0", "spandrel", "triton")  # opencv-python-headless works as well
+WITHOUT_BASICSR = "Converse2D, the networks, weights and inference work; train, test, benchmark, reproduce and data do not"
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
@@ -86,12 +86,16 @@ def _hardware() -> list[tuple[str, str]]:
 
 def _data(problems: list[str]) -> list[tuple[str, str]]:
     from ..files.assets import assets_folder
+    from ..weights.catalogue import PUBLISHED
+    from ..weights.locating import find
 
-    found = assets_folder()
+    assets = assets_folder()
+    found = [name for name, entry in PUBLISHED.items() if find(entry)]
     return [
         ("LMDB", _try_lmdb(problems)),
         ("demo data", "datasets/demo" if Path("datasets/demo").is_dir() else "not made yet: basicsr data demo"),
-        ("published weights", str(found) if found else "not found: CONVERSE_ASSETS, ../shared/assets"),
+        ("assets of the tests", str(assets) if assets else "not found: CONVERSE_ASSETS, ../shared/assets"),
+        ("published weights", ", ".join(found) if found else "none yet: basicsr weights get NAME"),
     ]
 
 

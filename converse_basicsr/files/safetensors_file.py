@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import UserError
@@ -81,7 +81,7 @@ def save_safetensors(
         tensors[OPTIONS_TENSOR] = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
     try:
         with replacing(path) as partial:
-            save_file(tensors, partial, metadata)
+            partial.write_bytes(save(tensors, metadata))
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:  # also: a tensor that the format cannot hold
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot write {path}: {reason}") from error

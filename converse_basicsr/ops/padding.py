@@ -43,9 +43,14 @@ def check_padding(padding: int, mode: str) -> None:
         raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
 
 
+def smallest_side(padding: int, mode: str) -> int:
+    """The smallest side of a signal that can be padded."""
+    return max({"circular": padding, "reflect": padding + 1}.get(mode, 1) if padding else 1, 1)
+
+
 def check_size(x: Tensor, padding: int, mode: str) -> None:
     """Raise ValueError unless x (..., h, w) is large enough to be padded."""
-    needed = max({"circular": padding, "reflect": padding + 1}.get(mode, 1) if padding else 1, 1)
+    needed = smallest_side(padding, mode)
     if min(x.shape[-2:]) < needed:
         raise ValueError(
             f"an input of {x.shape[-2]}x{x.shape[-1]} is too small for {mode} padding of {padding}: "

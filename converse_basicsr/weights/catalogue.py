@@ -1,5 +1,6 @@
 """The published weights: names, addresses and checksums. Nothing here needs torch."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,14 @@ class Published:
     @property
     def address(self) -> str:
         return f"{(os.environ.get(ADDRESS_VARIABLE) or ADDRESS).rstrip('/')}/{self.file}"
+
+    def is_at(self, path: Path) -> bool:
+        """Whether this file exists, with the published size and checksum."""
+        return path.is_file() and path.stat().st_size == self.size and sha256_of(path) == self.sha256
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 PUBLISHED = {

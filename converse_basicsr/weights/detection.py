@@ -40,14 +40,14 @@ class Detected:
 def detect(state_dict: Mapping[str, Tensor]) -> Detected | None:
     """The network whose keys and shapes these are; None if it is none of ours. The values are not looked at."""
     for names in (state_dict, _renamed(state_dict)):
-        shapes = {name: tuple(tensor.shape) for name, tensor in names.items()}
+        shapes = {name: tuple(getattr(tensor, "shape", ())) for name, tensor in names.items()}
         for network, (keys, read) in READERS.items():
             if not all(shapes.get(key) for key in keys):
                 continue
             try:
                 options = read(shapes)
             except (KeyError, IndexError, ValueError):
-                continue
+                break
             choices = {name: value[CHOICE] for name, value in options.items() if isinstance(value, dict)}
             told = {name: value for name, value in options.items() if name not in choices}
             return Detected(network, told, names, choices)

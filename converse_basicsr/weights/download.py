@@ -1,6 +1,5 @@
 """Downloads of the published weights: resumed, checked, and placed atomically."""
 
-import hashlib
 import os
 import sys
 import time
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from ..files.atomic import replacing
-from .catalogue import LICENCE, Published
+from .catalogue import LICENCE, Published, sha256_of
 
 _CHUNK = 1 << 16
 
@@ -34,26 +33,24 @@ def download(entry: Published, folder: Path, timeout: float = 30, attempts: int 
         The path of the file.
 
     Raises:
-        UserError: there is no connection, or the server sends something else; names address, target and checksum.
+        UserError: there is no connection, or the server sends something else (names address, target and checksum), or
+            another file has the name.
     """
     target = folder / entry.file
-    if is_right(target, entry):
+    if entry.is_at(target):
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{entry.file}.lock"):
-            if is_right(target, entry):  # another process was first
+            if entry.is_at(target):  # another process was first
                 return target
+            if target.exists():
+                raise UserError(f"{target} exists, and is not the published file; rename it, or give another --dir")
             print(f"downloading {entry.address}\n{LICENCE}", file=sys.stderr)
             _fetch(entry, target, timeout, attempts, pause)
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror or error}") from error
     return target
-
-
-def is_right(path: Path, entry: Published) -> bool:
-    """Whether the file exists and has the published size and checksum."""
-    return path.is_file() and path.stat().st_size == entry.size and _sha256(path) == entry.sha256
 
 
 def _fetch(entry: Published, target: Path, timeout: float, attempts: int, pause: float) -> None:
@@ -74,12 +71,12 @@ def _fetch(entry: Published, target: Path, timeout: float, attempts: int, pause:
         size = part.stat().st_size
         if size < entry.size:
             reason = f"the connection ended after {size:,} of {entry.size:,} bytes"
-        elif is_right(part, entry):
+        elif entry.is_at(part):
             with replacing(target) as partial:
                 os.replace(part, partial)
             return
         else:
-            reason = f"the server sent something else (sha256 {_sha256(part)})"
+            reason = f"the server sent something else (sha256 {sha256_of(part)})"
             part.unlink()
     raise UserError(
         f"cannot download {entry.name}: {reason}. By hand: save {entry.address} as {target} "
@@ -129,10 +126,6 @@ def _first_byte(entry: Published, answer: requests.Response, asked: int, part: P
         part.unlink(missing_ok=True)
         raise requests.ConnectionError(f"{status} to a request for the bytes from {asked:,} on")
     raise requests.RequestException(status)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()  # a few MB
 
 
 def _in_short(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """A folder in the Hugging Face layout: model.safetensors, config.json and a model card."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,7 +9,7 @@ from ..files.atomic import write_text
 from ..files.safetensors_file import save_safetensors
 from .building import Built
 from .card import model_card
-from .catalogue import LICENCE, PUBLISHED
+from .catalogue import LICENCE, PUBLISHED, sha256_of
 from .loading import build
 from .locating import HUB_FILE, locate
 from .reading import read_weights
@@ -49,7 +48,7 @@ def export_hub(
     built = build(read_weights(source), opt)
     if built.options is None:
         raise UserError(f"{plain(source)}: only networks of this package can be exported, this is {built.words}")
-    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    sha256 = sha256_of(source)
     published = any(entry.sha256 == sha256 for entry in PUBLISHED.values())
     made_from = {"file": source.name, "sha256": sha256, "published": published}
     try:

@@ -34,11 +34,11 @@ def locate(weights: str | os.PathLike) -> Path:
 
 
 def find(entry: Published) -> Path | None:
-    """Where a published file already is, by name and size; its checksum was compared when it was downloaded."""
+    """Where a published file already is."""
     assets = assets_folder()
     for folder in (PRETRAINED, cache_folder(), *([assets / "weights"] if assets else [])):
         path = folder / entry.file
-        if path.is_file() and path.stat().st_size == entry.size:
+        if entry.is_at(path):
             return path
     return None
 

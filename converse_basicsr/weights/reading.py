@@ -50,15 +50,21 @@ def read_weights(path: str | os.PathLike, largest: int = LARGEST) -> Weights:
     size = sum(tensor.numel() * tensor.element_size() for tensor in state_dict.values())
     if size > largest:  # a small file can hold a view that claims to be large
         raise UserError(f"{plain(path)}: its tensors have {size:,} bytes; the limit is {largest:,}")
-    return Weights(Path(path), state_dict, _options(path, content.get("network_options")), words)
+    options = content.get("network_options")
+    if options is not None:
+        options = check_network_options(options, plain(path))
+    return Weights(Path(path), state_dict, options, words)
 
 
-def _options(path: str | os.PathLike, options: object) -> dict | None:
-    if options is None:
-        return None
+def check_network_options(options: object, where: str) -> dict:
+    """The options, if they are a type and plain values by name.
+
+    Raises:
+        UserError: they are something else; names the place `where` they are.
+    """
     if not isinstance(options, dict) or not isinstance(options.get("type"), str):
-        raise UserError(f"{plain(path)}: its network_options must have a type, got {shown(options)}")
+        raise UserError(f"{where}: its network_options must have a type, got {shown(options)}")
     for name, value in options.items():
         if not isinstance(name, str) or not is_plain(value) or (isinstance(value, int) and abs(value) > _MOST):
-            raise UserError(f"{plain(path)}: its network_options have {shown(name)}: {shown(value)}")
+            raise UserError(f"{where}: its network_options have {shown(name)}: {shown(value)}")
     return options

@@ -6,7 +6,6 @@ A function may raise KeyError, IndexError or ValueError where the shapes are not
 from collections.abc import Callable, Mapping
 from math import isqrt
 
-from ..layers.upsamplers import UPSAMPLERS
 from ..networks.upscaling import STAGES
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -16,21 +15,20 @@ CHOICE = "choice"  # marks options of which shapes leave several values
 def of_converse_dncnn(shapes: Shapes) -> dict:
     num_feat, num_in_ch = shapes["m_head.0.weight"][:2]
     num_out_ch = shapes["m_tail.0.weight"][0]
-    return {"num_in_ch": num_in_ch, "num_out_ch": num_out_ch, "num_feat": num_feat, **_blocks(shapes, "m_body")}
+    return {"num_in_ch": num_in_ch, "num_out_ch": num_out_ch, **_blocks(shapes, "m_body", num_feat)}
 
 
 def of_conversenet(shapes: Shapes) -> dict:
     num_feat, num_in_ch = shapes["conv1.weight"][:2]
     num_out_ch = shapes["conv2.weight"][0]
-    return {"num_in_ch": num_in_ch, "num_out_ch": num_out_ch, "num_feat": num_feat, **_blocks(shapes, "p.m_body")}
+    return {"num_in_ch": num_in_ch, "num_out_ch": num_out_ch, **_blocks(shapes, "p.m_body", num_feat)}
 
 
 def of_converse_usrnet(shapes: Shapes) -> dict:
-    embedding = {
-        "num_iterations": _count(shapes, "convs.{}.weight"),
-        "psf_size": isqrt(shapes["kernelnet.fc1.weight"][1]),
-        "num_embed": shapes["convs.0.weight"][1],
-    }
+    psf_size, num_embed = isqrt(shapes["kernelnet.fc1.weight"][1]), shapes["convs.0.weight"][1]
+    _require(shapes["kernelnet.fc3.weight"][0] == num_embed * psf_size**2)
+    iterations = _count(shapes, "convs.{}.weight")
+    embedding = {"num_iterations": iterations, "psf_size": psf_size, "num_embed": num_embed}
     return {**of_conversenet(shapes), **embedding}
 
 
@@ -40,17 +38,17 @@ def of_converse_srresnet(shapes: Shapes) -> dict:
     return {
         "num_in_ch": num_in_ch,
         "num_out_ch": shapes["conv_last.weight"][0],
-        "num_feat": num_feat,
-        **_blocks(shapes, "conv_body"),
+        **_blocks(shapes, "conv_body", num_feat),
         "upscale": _upscale(factors),
     }
 
 
 def of_dncnn(shapes: Shapes) -> dict:
     num_feat, num_in_ch = shapes["body.0.weight"][:2]
-    convolutions = [name for name, shape in shapes.items() if len(shape) == 4]
-    if "body.1.weight" in shapes or shapes[convolutions[-1]][0] != num_in_ch:  # an activation with weights; FFDNet
-        raise ValueError("not DnCNN")
+    convolutions = [shape for shape in shapes.values() if len(shape) == 4]
+    _require("body.1.weight" not in shapes)  # an activation with weights
+    _require(convolutions[-1] == (num_in_ch, num_feat, 3, 3))  # FFDNet has more channels at its end
+    _require(all(shape == (num_feat, num_feat, 3, 3) for shape in convolutions[1:-1]))
     return {
         "num_in_ch": num_in_ch,
         "num_feat": num_feat,
@@ -60,20 +58,20 @@ def of_dncnn(shapes: Shapes) -> dict:
 
 
 def of_upsampler_srresnet(shapes: Shapes) -> dict:
-    num_feat, num_in_ch, *kernel = shapes["conv_first.weight"]
-    if kernel != [3, 3]:
-        raise ValueError("not MSRResNet")
+    num_feat, num_in_ch = shapes["conv_first.weight"][:2]
+    wide = (num_feat, num_feat, 3, 3)
+    _require(shapes["conv_hr.weight"] == shapes["body.0.conv1.weight"] == wide)
     return {
         "num_in_ch": num_in_ch,
         "num_out_ch": shapes["conv_last.weight"][0],
         "num_feat": num_feat,
-        "num_block": _count(shapes, "body.{}.conv1.weight", like=(num_feat, num_feat, 3, 3)),
+        "num_block": _count(shapes, "body.{}.conv1.weight", like=wide),
         **_upsampler(shapes, num_feat),
     }
 
 
 READERS: dict[str, tuple[tuple[str, ...], Callable[[Shapes], dict]]] = {
-    # network: keys that it has, and its function; the first that fits is taken
+    # network: keys that it has, and its function; the first whose keys are there is taken
     "ConverseDnCNN": (("m_head.0.weight", "m_body.0.conv1.1.weight", "m_tail.0.weight"), of_converse_dncnn),
     "ConverseUSRNet": (("kernelnet.fc1.weight", "d.alpha", "p.m_body.0.conv1.1.weight"), of_converse_usrnet),
     "ConverseNet": (("conv1.weight", "p.m_body.0.conv1.1.weight", "conv2.weight"), of_conversenet),
@@ -83,16 +81,16 @@ READERS: dict[str, tuple[tuple[str, ...], Callable[[Shapes], dict]]] = {
 }
 
 
-def _blocks(shapes: Shapes, prefix: str) -> dict:
-    """Number of ConverseBlocks, and the options of their spatial operator."""
-    weight = shapes[f"{prefix}.0.conv1.3.weight"]
-    count = _count(shapes, prefix + ".{}.conv1.1.weight", like=shapes[f"{prefix}.0.conv1.1.weight"])
-    return {"num_block": count, "kernel_size": weight[-1], **_spatial_op(weight)}
+def _blocks(shapes: Shapes, prefix: str, num_feat: int) -> dict:
+    """Number and width of ConverseBlocks, and the options of their spatial operator."""
+    weight, expand = shapes[f"{prefix}.0.conv1.3.weight"], (2 * num_feat, num_feat, 1, 1)
+    count = _count(shapes, prefix + ".{}.conv1.1.weight", like=expand)
+    _require(count == _count(shapes, prefix + ".{}.conv1.3.weight", like=weight))
+    _require(count > 0 and len(weight) == 4 and weight[-2] == weight[-1])
+    return {"num_feat": num_feat, "num_block": count, "kernel_size": weight[-1], **_spatial_op(weight)}
 
 
 def _spatial_op(weight: tuple[int, ...]) -> dict:
-    if len(weight) != 4 or weight[-2] != weight[-1]:
-        raise ValueError("not a ConverseBlock")
     if weight[0] == 1:
         return {"spatial_op": "converse"}
     if weight[-1] % 2 == 0:  # which a transposed convolution cannot have
@@ -116,9 +114,13 @@ def _upsampler(shapes: Shapes, num_feat: int) -> dict:
         upsampler, factor = "nearest_conv", {CHOICE: (2, 3)} if stages == 1 else 2
     else:
         upsampler, factor = "conv_transpose", {4: 2, 5: 3}[up[-1]]
-    if upsampler not in UPSAMPLERS:
-        raise ValueError(upsampler)
     return {"upscale": factor if isinstance(factor, dict) else _upscale((factor,) * stages), "upsampler": upsampler}
+
+
+def _require(condition: bool) -> None:
+    """The network that is built must not be larger than the file, so its widths must agree."""
+    if not condition:
+        raise ValueError("not the shapes of this network")
 
 
 def _upscale(factors: tuple[int, ...]) -> int:
