@@ -14,7 +14,9 @@ from .allocator import keep_large_buffers
 REQUIRED = ("torch", "numpy", "lmdb", "safetensors", "scikit-image")
 LOADED = ("torchvision", "basicsr")  # judged by loading them
 OPTIONAL = ("mmengine", "opencv-python", "ducc0", "spandrel", "triton")  # opencv-python-headless works as well
-WITHOUT_BASICSR = "Converse2D, the networks, weights and inference work; train, test, benchmark, reproduce and data do not"
+WITHOUT_BASICSR = (
+    "Converse2D, the networks, weights and inference work; train, test, benchmark, reproduce and data do not"
+)
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:

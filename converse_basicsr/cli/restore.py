@@ -99,8 +99,8 @@ def _run(args: argparse.Namespace, todo: list["Job"], written: list["Job"], gt: 
     from .allocator import keep_large_buffers
 
     keep_large_buffers()
-    from ..preparation.workers import signals_interrupt
     from ..restoration.files import Outputs, Run
+    from .signals import signals_interrupt
 
     with signals_interrupt():
         notes: list[str] = []

@@ -5,12 +5,13 @@ import math
 import cv2
 import numpy as np
 
-_LUMA = np.array([65.481, 128.553, 24.966])  # ITU-R BT.601, for RGB in [0, 1]
+_LUMA = np.array([24.966, 128.553, 65.481])  # ITU-R BT.601, for BGR in [0, 1]
 
 
 def rounded_luma(image: np.ndarray) -> np.ndarray:
     """Y of an RGB image (H, W, 3) uint8, as (H, W, 1) uint8 in 16..235."""
-    return (image @ (_LUMA / 255) + 16).round().astype(np.uint8)[..., None]
+    bgr = image[..., ::-1] / np.float32(255)  # as BasicSR computes it: exact ties depend on that
+    return (bgr @ _LUMA + 16).round().astype(np.uint8)[..., None]
 
 
 def psnr(image: np.ndarray, gt: np.ndarray, border: int = 0) -> float:

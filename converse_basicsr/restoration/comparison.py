@@ -10,6 +10,7 @@ from ..evaluation import figure
 from ..images.picture import Picture
 
 HEIGHT = figure.CROP * figure.ZOOM
+_MOST_WIDTH = 4 * HEIGHT  # of a whole picture
 _MOST_PIXELS = 1e6  # of the picture in which details are searched
 
 
@@ -48,11 +49,13 @@ def _shown(picture: Picture) -> np.ndarray:
 
 
 def _whole(image: np.ndarray, window: tuple[int, int, int], height: int) -> Image.Image:
-    """The image, HEIGHT pixels high, with the window outlined, which is given in pixels of an image of this height."""
+    """The image in the panel's size, with the window outlined, which is given in pixels of an image of this height."""
     small = figure.to_pil(image)
-    small = small.resize((max(1, round(small.width * HEIGHT / small.height)), HEIGHT), Image.Resampling.LANCZOS)
-    factor = HEIGHT / height
-    return figure.outline(np.asarray(small)[..., ::-1], tuple(round(edge * factor) for edge in window))
+    factor = min(HEIGHT / small.height, _MOST_WIDTH / small.width)
+    size = [max(1, round(side * factor)) for side in small.size]
+    small = small.resize(size, Image.Resampling.LANCZOS)
+    factor = size[1] / height
+    return figure.outline(np.asarray(small)[..., ::-1], tuple(max(round(edge * factor), 0) for edge in window))
 
 
 def _windows(before: np.ndarray, size: tuple[int, ...]) -> list[tuple[int, int, int]]:

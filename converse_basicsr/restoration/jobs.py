@@ -83,7 +83,7 @@ def plan(found: list[Found], out: Path, format: Format | None, is_file: bool, wi
     """
     jobs = []
     for one in found:
-        own = format or format_of(one.name) or FORMATS["png"]
+        own = format or format_of(out if is_file else one.name) or FORMATS["png"]
         suffix = one.name.suffix if one.name.suffix.lower() in own.suffixes else own.suffixes[0]
         target = out if is_file else out / one.name.with_name(one.name.stem + suffix)
         jobs.append(Job(one.source, target, own, one.name.with_suffix("")))

@@ -8,26 +8,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..blur_kernels.choosing import fit_kernel
 from ..errors import UserError
 from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
-from ..inference.calling import call_network, takes_kernel
+from ..inference.calling import call_network
 from ..inference.tiling import count_tiles
-from .colour import CHANNELS, calls_for, restore_channels
+from .colour import calls_for, restore_channels
 from .devices import choose_device, half_precision, is_out_of_memory, release_memory
 from .memory import Budget
+from .progress import Progress, Steps
+from .settings import check_settings, kernel_for, scale_of
 from .sizes import enlarged_to, least_side
 
 LEAST_TILE = 32  # pixels; a smaller one is not tried
-_CUT = 0.01  # of a kernel's weight; less is not worth a note
-_NEEDS_KERNEL = (
-    "needs the blur kernel of the picture: give --kernel (kernel= in Python) FILE.npy, FILE.mat, FILE.png, "
-    "gaussian:SIGMA[,SIGMA2,ANGLE] or motion:LENGTH,ANGLE; ConverseNet is the network for an unknown blur"
+_TILES = (
+    "a tile lacks its surroundings, so the result differs a little from that of the whole picture (docs/restore.md)"
 )
-_TILES = "a Converse network uses the whole picture, so the result in tiles differs a little (docs/restore.md)"
 
 Note = Callable[[str], None]
-Progress = Callable[[int, int], None]
 
 
 class Restorer:
@@ -60,14 +57,14 @@ class Restorer:
         channels: str = "y",
         note: Note = print,
     ):
-        _check(tile, overlap, channels)
+        check_settings(tile, overlap, channels)
         self.note = note
         self.device = choose_device(device, network)
         self.network = network.eval().to(self.device)
         self.dtype = next((each.dtype for each in network.parameters()), torch.float32)
         self.in_channels = getattr(network, "in_channels", None)
-        self.scale = _scale(network, scale)
-        self.kernel = self._fit(kernel)
+        self.scale = scale_of(network, scale)
+        self.kernel = kernel_for(network, kernel, note)
         self.x8 = x8
         if x8 and kernel is not None and self.scale > 1:
             raise UserError("x8: flips do not fit a blur kernel with scale above 1; leave one of them out")
@@ -88,12 +85,15 @@ class Restorer:
             restored = self._restore(enlarged_to(y, self.least), steps)
             return restored[..., : self.scale * y.shape[-2], : self.scale * y.shape[-1]]
 
-        steps = _Steps(progress, calls_for(x.shape[1], self.in_channels, self.channels))
+        steps = Steps(progress, calls_for(x.shape[1], self.in_channels, self.channels))
         return restore_channels(run, x, self.in_channels, self.channels)
 
-    def _restore(self, x: Tensor, steps: "_Steps") -> Tensor:
+    def _restore(self, x: Tensor, steps: "Steps") -> Tensor:
         """(N, in_channels, h, w) -> (N, C', s*h, s*w); out of memory halves the tile."""
         tile = self.tile or self.budget.tile(self.network, x.shape, self.scale, self.x8, self.overlap)
+        if tile is not None and self.tile is None and x.shape[0] > 1:  # the images one by one may need no tiles
+            steps.parts *= x.shape[0]
+            return torch.cat([self._restore(each, steps) for each in x.split(1)])
         while True:
             if tile is not None and tile >= max(x.shape[-2:]):
                 tile = None
@@ -109,7 +109,7 @@ class Restorer:
             self._say(f"out of memory; continued in tiles of {smaller}")
             tile = self.tile = smaller
 
-    def _attempt(self, x: Tensor, tile: int | None, steps: "_Steps") -> Tensor:
+    def _attempt(self, x: Tensor, tile: int | None, steps: "Steps") -> Tensor:
         def once(lq: Tensor, kernel: Tensor | None = None) -> Tensor:
             call = partial(self._call, kernel=kernel, steps=steps)
             if tile is None:
@@ -119,20 +119,20 @@ class Restorer:
         overlap = self.overlap if tile is None or self.overlap < tile else tile // 2
         tiles = count_tiles(x.shape[-2:], tile, overlap) if tile else 1
         steps.begin(tiles * (8 if self.x8 else 1))
+        restored = restore_x8(once, x, self.kernel) if self.x8 else once(x, self.kernel)
         if tiles > 1:
             self._say(f"in {tiles} tiles of {tile}")
             self._say(_TILES)
-        return restore_x8(once, x, self.kernel) if self.x8 else once(x, self.kernel)
+        return restored
 
-    def _call(self, patch: Tensor, kernel: Tensor | None, steps: "_Steps") -> Tensor:
+    def _call(self, patch: Tensor, kernel: Tensor | None, steps: "Steps") -> Tensor:
         """One call of the network; a result that is not finite is computed again in float32."""
         restored = self._run(self.network, patch, kernel, self.dtype, self.amp)
         if not restored.isfinite().all():
             if self.amp is None and self.dtype.itemsize > 2:
                 raise UserError("the network's result is not finite")
             self._say("the result was not finite in half precision; computed again in float32")
-            self._exact = self._exact or copy.deepcopy(self.network).float()
-            restored = self._run(self._exact, patch, kernel, torch.float32, None)
+            restored = self._run(self._in_float32(), patch, kernel, torch.float32, None)
             if not restored.isfinite().all():
                 raise UserError("the network's result is not finite")
         steps.advance()
@@ -149,69 +149,14 @@ class Restorer:
         except ValueError as error:  # an image that does not fit the network
             raise UserError(str(error)) from error
 
+    def _in_float32(self) -> nn.Module:
+        if self.dtype.itemsize > 2:
+            return self.network
+        self._exact = self._exact or copy.deepcopy(self.network).float()
+        return self._exact
+
     def _say(self, note: str) -> None:
         """A note, once for every image; that tiles change the result, once."""
         if note not in self._said:
             self._said.add(note)
             self.note(note)
-
-    def _fit(self, kernel: np.ndarray | None) -> Tensor | None:
-        """The kernel as the network takes it, (1, 1, k, k)."""
-        name = type(self.network).__name__
-        if not takes_kernel(self.network):
-            if kernel is not None:
-                raise UserError(f"{name} takes no blur kernel; leave --kernel (kernel=) out")
-            return None
-        if kernel is None:
-            raise UserError(f"{name} {_NEEDS_KERNEL}")
-        size = getattr(self.network, "psf_size", None) or max(kernel.shape) // 2 * 2 + 1
-        fitted, lost = fit_kernel(kernel, size)
-        if lost > _CUT:
-            self.note(f"the blur kernel is cut to {size}x{size} taps, which lack {lost:.0%} of its weight")
-        return torch.from_numpy(fitted).float()[None, None]
-
-
-class _Steps:
-    """Counts the calls of the network for a progress function; each channel that is restored alone begins again."""
-
-    def __init__(self, progress: Progress | None, parts: int):
-        self.progress = progress
-        self.parts = parts
-        self.part = -1
-        self.done = self.total = 0
-
-    def begin(self, total: int) -> None:
-        """A part begins, or, after too little memory, begins again."""
-        if self.done == self.total:
-            self.part += 1
-        self.done, self.total = 0, total
-        self._report()
-
-    def advance(self) -> None:
-        self.done += 1
-        self._report()
-
-    def _report(self) -> None:
-        if self.progress:
-            self.progress(self.part * self.total + self.done, self.parts * self.total)
-
-
-def _check(tile: int | None, overlap: int, channels: str) -> None:
-    if tile is not None and (not isinstance(tile, int) or tile < 1):
-        raise UserError(f"tile: must be 1 or more, got {tile!r}")
-    if not isinstance(overlap, int) or overlap < 0 or (tile is not None and overlap >= tile):
-        limit = "" if tile is None else f", and less than the tile, {tile}"
-        raise UserError(f"overlap: must be 0 or more{limit}, got {overlap!r}")
-    if channels not in CHANNELS:
-        raise UserError(f"channels: must be {' or '.join(CHANNELS)}, got {channels!r}")
-
-
-def _scale(network: nn.Module, scale: int | None) -> int:
-    own = getattr(network, "scale", 1)
-    if scale in (None, own):
-        return own
-    if not isinstance(scale, int) or not 1 <= scale <= 8:
-        raise UserError(f"scale: must be an integer from 1 to 8, got {scale!r}")
-    if not takes_kernel(network) and hasattr(network, "scale"):
-        raise UserError(f"scale: {type(network).__name__} has scale {own}, got {scale}")
-    return scale
