@@ -202,9 +202,10 @@ def decode_tiff(content: bytes) -> np.ndarray | None:
             pixels, axes = page.asarray(), page.axes
     except Exception:  # tifffile raises many exception types for damaged files, and lacks some compressions
         return None
-    if axes == "SYX":
-        return np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
-    return pixels if axes in ("YX", "YXS") else None
+    if pixels.size == 0 or pixels.ndim != len(axes):
+        return None
+    pixels = np.ascontiguousarray(np.moveaxis(pixels, 0, -1)) if axes == "SYX" else pixels
+    return pixels if axes == "YX" or (axes in ("YXS", "SYX") and pixels.shape[-1] <= 4) else None
 
 
 def _reason(error: Exception) -> str:

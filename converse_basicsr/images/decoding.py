@@ -12,7 +12,6 @@ from ..files.image_header import ImageHeader, bytes_header, decode, decode_tiff
 
 COLORS = {"rgb": cv2.IMREAD_COLOR, "gray": cv2.IMREAD_GRAYSCALE}
 _MODES = {"rgb": "RGB", "gray": "L"}  # Pillow's
-_DAMAGED = "damaged: OpenCV cannot decode it"
 _ASSOCIATED = 1  # TIFF, tag 338: the colours are multiplied by alpha
 
 
@@ -36,7 +35,7 @@ def decode_pixels(content: bytes, path: str | os.PathLike, color: str, keep_16_b
         raise UserError(f"{path}: {header}")
     image = decode_colours(content, header, color, keep_16_bits)
     if image is None:
-        raise UserError(f"{path}: {_DAMAGED}")
+        raise UserError(f"{path}: damaged: OpenCV cannot decode it")
     return image
 
 
@@ -58,15 +57,11 @@ def decode_with_alpha(content: bytes, path: str | os.PathLike) -> tuple[np.ndarr
     header = bytes_header(content)
     if isinstance(header, str):
         raise UserError(f"{plain(path)}: {header}")
-    colours = decode_colours(content, header, "gray" if header.channels == 1 else "rgb")
-    alpha = _alpha(content, header) if header.alpha else None
-    if colours is None or (header.alpha and alpha is None):
-        raise UserError(f"{plain(path)}: {_DAMAGED}")
-    colours = colours[..., None] if colours.ndim == 2 else colours[..., ::-1]
-    if alpha is not None and header.bits == 16 and _is_associated(content):
-        share = alpha[..., None] / np.float32(65535)
-        colours = np.where(share > 0, (colours / np.maximum(share, 1e-9)).clip(0, 65535).round(), 0).astype(np.uint16)
-    return np.ascontiguousarray(colours), alpha
+    by_pillow = header.bits == 8 and header.format not in ("OpenCV", "tifffile")
+    samples = _by_pillow(content, header) if by_pillow else _in_16_bits(content, header)
+    if samples is None:
+        raise UserError(f"{plain(path)}: damaged, or of a kind that is not supported")
+    return np.ascontiguousarray(samples[..., : header.channels]), samples[..., -1].copy() if header.alpha else None
 
 
 def to_unit_range(pixels: np.ndarray) -> np.ndarray:
@@ -98,22 +93,44 @@ def _by_tifffile(content: bytes, color: str, keep_16_bits: bool) -> np.ndarray |
     return cv2.cvtColor(pixels[..., :3], cv2.COLOR_RGB2GRAY if color == "gray" else cv2.COLOR_RGB2BGR)
 
 
-def _alpha(content: bytes, header: ImageHeader) -> np.ndarray | None:
-    """Alpha (H, W), oriented as the colours; None if it cannot be decoded."""
-    if header.format == "tifffile":
-        pixels = decode_tiff(content)
-        return None if pixels is None else np.ascontiguousarray(pixels[..., -1])
-    if header.bits == 16:
-        pixels = decode(content, cv2.IMREAD_UNCHANGED)
-        if pixels is None or pixels.ndim != 3 or pixels.shape[-1] != 4:
-            return None
-        alpha = np.ascontiguousarray(pixels[..., 3])
-        return alpha if header.format == "TIFF" else _oriented(alpha, content)  # OpenCV has oriented a TIFF only
+def _by_pillow(content: bytes, header: ImageHeader) -> np.ndarray | None:
+    """Gray or RGB, and alpha if there is one, (H, W, 1 to 4) uint8; None if Pillow cannot decode it."""
+    mode = ("L" if header.channels == 1 else "RGB") + ("A" if header.alpha else "")
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return np.array(ImageOps.exif_transpose(image.convert("RGBA")).getchannel("A"))
+            samples = np.asarray(ImageOps.exif_transpose(image).convert(mode))
     except Exception:  # Pillow raises many exception types for damaged files
         return None
+    return samples if samples.ndim == 3 else samples[..., None]
+
+
+def _in_16_bits(content: bytes, header: ImageHeader) -> np.ndarray | None:
+    """The same for what Pillow does not decode, mostly uint16."""
+    colours = decode_colours(content, header, "gray" if header.channels == 1 else "rgb")
+    if colours is None:
+        return None
+    colours = colours[..., None] if colours.ndim == 2 else colours[..., ::-1]
+    if not header.alpha:
+        return colours
+    alpha = _deep_alpha(content, header)
+    if alpha is None or alpha.shape != colours.shape[:2]:
+        return None
+    if _is_associated(content):
+        share = alpha[..., None] / np.float32(np.iinfo(alpha.dtype).max)
+        most = np.iinfo(colours.dtype).max
+        colours = np.where(share > 0, (colours / np.maximum(share, 1e-9)).clip(0, most).round(), 0)
+    return np.dstack([colours.astype(alpha.dtype), alpha])
+
+
+def _deep_alpha(content: bytes, header: ImageHeader) -> np.ndarray | None:
+    """Alpha (H, W), oriented as the colours; None if it cannot be decoded."""
+    if header.format == "tifffile":
+        return decode_tiff(content)[..., -1]
+    pixels = decode(content, cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 3 or pixels.shape[-1] not in (2, 4):
+        return None
+    alpha = pixels[..., -1]
+    return _oriented(alpha, content) if header.format == "PNG" else alpha  # OpenCV has oriented a TIFF
 
 
 def _oriented(samples: np.ndarray, content: bytes) -> np.ndarray:
@@ -126,7 +143,7 @@ def _oriented(samples: np.ndarray, content: bytes) -> np.ndarray:
         samples = samples[::-1]
     if orientation in (2, 3, 6, 7):
         samples = samples[:, ::-1]
-    return np.ascontiguousarray(samples)
+    return samples
 
 
 def _is_associated(content: bytes) -> bool:
