@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ..ops import FilterCache, converse2d
 from ..ops.padding import check_padding
-from ..ops.prior import check_prior, regularisation
+from ..ops.prior import Prior, check_prior, regularisation
 
 PSF_INITS = ("softmax", "uniform", "gaussian")
 
@@ -116,17 +116,14 @@ class Converse2D(nn.Module):
         """
         if y.dim() != 4 or y.shape[1] != self.in_channels:  # converse2d would accept any C if the psf has one channel
             raise ValueError(f"y must be (N, {self.in_channels}, h, w), got {tuple(y.shape)}")
-        return converse2d(
-            y,
-            self.weight,
-            self.lam,
-            self.scale,
-            self.prior if x0 is None else x0,
-            self.padding,
-            self.padding_mode,
-            self.fast_size,
-            self.filter_cache,
-        )
+        return self.solve(y, self.weight, self.lam, self.prior if x0 is None else x0, self.filter_cache)
+
+    def solve(
+        self, y: Tensor, psf: Tensor, lam: Tensor, x0: Prior | None = None, cache: FilterCache | None = None
+    ) -> Tensor:
+        """converse2d with this layer's options; x0 None is its prior."""
+        options = self.padding, self.padding_mode, self.fast_size
+        return converse2d(y, psf, lam, self.scale, self.prior if x0 is None else x0, *options, cache)
 
     def extra_repr(self) -> str:
         return (

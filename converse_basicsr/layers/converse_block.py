@@ -78,4 +78,4 @@ class ConverseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = add_branch(x, self.conv1, self.alpha1)
-        return add_branch(x, self.conv2, self.alpha2)
+        return add_branch(x, self.conv2, self.alpha2, reuse=True)

@@ -1,30 +1,42 @@
-"""x + gain * branch(x) for the branches of a ConverseBlock, on a CPU in fewer passes over memory.
+"""x + gain * branch(x) for the branches of a ConverseBlock: three forms, one result.
 
-Layer norm and the 1x1 convolution after it become one autograd function, and the last 1x1 convolution adds to x
-itself. A training step of a network is 6 to 14 % faster, evaluation up to 2 % (docs/speed.md).
+- Fused, on a CPU: layer norm and the 1x1 convolution after it are one autograd function, and the last 1x1 convolution
+  adds to x itself. A training step of a network is 6 to 14 % faster (docs/speed.md).
+- In parts, for large images without gradients: branch_in_parts.py.
+- Module by module otherwise: for hooks, replaced modules, other devices, half precision, recorded graphs.
 """
 
 import torch
 from torch import Tensor, nn
 
 from ..ops.dispatch import needs_plain_operations
+from .branch_in_parts import add_branch_in_parts, has_parts
 from .layer_norm import LayerNorm2d, normalise, normalise_gradient
 from .pointwise import PointwiseConv2d, multiply_channels
 
 HOOKS = ("forward_pre", "forward", "backward_pre", "backward")
 
 
-def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
+def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None, reuse: bool = False) -> Tensor:
     """x + gain * branch(x).
 
     Args:
         x: (N, C, H, W).
         branch: LayerNorm2d, PointwiseConv2d, any modules, PointwiseConv2d.
         gain: (1, C, 1, 1), or None for 1.
+        reuse: without gradients, the result may take the place of x in memory.
     """
-    if not _can_fuse(x, branch):
-        out = branch(x)
-        return x + out if gain is None else torch.addcmul(x, out, gain)
+    if _is_ours(x, branch):
+        middle = list(branch[2:-1])
+        if not torch.is_grad_enabled() and has_parts(x, middle) and not any(map(_is_observed, middle)):
+            return add_branch_in_parts(x, branch, gain, reuse)
+        if x.device.type == "cpu":
+            return _add_fused(x, branch, gain)
+    out = branch(x)
+    return x + out if gain is None else torch.addcmul(x, out, gain)
+
+
+def _add_fused(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
     norm, expand, *middle, project = branch
     out, x, *_ = _NormalisedPointwise.apply(x, norm.weight, norm.bias, expand.weight, expand.bias, norm.eps)
     for module in middle:
@@ -32,14 +44,14 @@ def add_branch(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
     return _add_pointwise(x, out, project, gain)
 
 
-def _can_fuse(x: Tensor, branch: nn.Module) -> bool:
-    """Whether the fused form applies: on a CPU, to modules of ours without hooks."""
+def _is_ours(x: Tensor, branch: nn.Module) -> bool:
+    """Whether the branch's norm and 1x1 convolutions may be computed here: modules of ours without hooks."""
     if (
-        x.device.type != "cpu"
-        or x.dtype not in (torch.float32, torch.float64)
+        x.dtype not in (torch.float32, torch.float64)
         or x.dim() != 4
-        or torch.is_autocast_enabled("cpu")
         or needs_plain_operations(x)
+        or x.device.type == "meta"
+        or torch.is_autocast_enabled(x.device.type)
         or type(branch) is not nn.Sequential
         or len(branch) < 3
     ):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 import torch
 from torch import Tensor
 
-MAX_BYTES = 64 * 2**20  # per layer; 128 channels at 350 x 350
+MAX_BYTES = 16 * 2**20  # per layer; 128 channels at 180 x 180
 
 
 class FilterCache:
