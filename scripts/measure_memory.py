@@ -2,14 +2,14 @@
 
 Writes converse_basicsr/restoration/memory.json, from which `basicsr restore` chooses whole image or tiles. Each
 network with its default options (the published size) restores images of two sizes, each in a process of its own, on
-the CPU. From the growth of the largest resident size follow bytes per pixel of the output (the large image) and a fixed
-part (what the small image needs beyond that). --only NAME shows one network and writes nothing.
+the CPU (Linux only). From the growth of the largest resident size follow bytes per pixel of the output (the large
+image) and a fixed part (what the small image needs beyond that). --only NAME measures one network and leaves the other
+rows as they are.
 """
 
 import argparse
 import json
 import math
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +19,7 @@ import torch
 
 from converse_basicsr import __version__, networks
 from converse_basicsr.cli.allocator import keep_large_buffers
+from converse_basicsr.files.atomic import write_text
 from converse_basicsr.inference.calling import call_network, takes_kernel
 from converse_basicsr.restoration.deconvolution import Deconvolution
 from converse_basicsr.restoration.memory import widest
@@ -44,9 +45,15 @@ def growth(name: str, side: int) -> int:
     x = torch.rand(1, channels, side // scale, side // scale)
     with torch.no_grad():
         call_network(network, x[..., :16, :16], kernel, scale)  # libraries allocate their own buffers
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = resident("VmRSS")
         call_network(network, x, kernel, scale)
-    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    return resident("VmHWM") - before
+
+
+def resident(field: str) -> int:
+    """Bytes: VmRSS, the resident size, or VmHWM, the largest so far (ru_maxrss would include the parent's)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(field)).split()[1])
 
 
 def measure(name: str) -> dict:
@@ -68,20 +75,19 @@ def measure(name: str) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", metavar="NAME", choices=NAMES, help="show one network")
+    parser.add_argument("--only", metavar="NAME", choices=NAMES, help="measure one network")
     parser.add_argument("--grow", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.grow:
         print(growth(args.grow[0], int(args.grow[1])))
         return
-    rows = {}
+    how = {"by": "scripts/measure_memory.py", "version": __version__, "torch": torch.__version__, "sides": SIDES}
+    rows = json.loads(TABLE.read_text())["networks"] if args.only else {}
     for name in [args.only] if args.only else NAMES:
         rows[name] = measure(name)
         print(name, rows[name], flush=True)
-    if not args.only:
-        how = {"by": "scripts/measure_memory.py", "version": __version__, "torch": torch.__version__, "sides": SIDES}
-        TABLE.write_text(json.dumps({"measured": how, "networks": rows}, indent=1) + "\n")
-        print(f"wrote {TABLE}")
+    write_text(TABLE, json.dumps({"measured": how, "networks": rows}, indent=1) + "\n")
+    print(f"wrote {TABLE}")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,7 @@ from .settings import check_settings, kernel_for, scale_of
 from .sizes import enlarged_to, least_side
 
 LEAST_TILE = 32  # pixels; a smaller one is not tried
-_TILES = (
-    "a tile lacks its surroundings, so the result differs a little from that of the whole picture (docs/restore.md)"
-)
+_TILES = "a tile lacks its surroundings, so the result differs a little from one without tiles (docs/restore.md)"
 
 Note = Callable[[str], None]
 
