@@ -13,7 +13,11 @@ setup(
     license="Apache-2.0",
     packages=[*find_packages(include=["converse_basicsr", "converse_basicsr.*"]), FILES],
     package_dir={FILES: "options"},
-    package_data={"converse_basicsr.benchmark.reporting": ["templates/*"], FILES: ["*.yml", "*.json", "*/*"]},
+    package_data={
+        "converse_basicsr.benchmark.reporting": ["templates/*"],
+        "converse_basicsr.restoration": ["memory.json"],
+        FILES: ["*.yml", "*.json", "*/*"],
+    },
     python_requires=">=3.10",
     install_requires=[
         "torch>=2.7",  # the oldest that the tests passed on
@@ -33,6 +37,7 @@ setup(
         "safetensors>=0.4",
         "scikit-image>=0.20",
         "scipy",
+        "tifffile",
         "tqdm",
     ],
     extras_require={

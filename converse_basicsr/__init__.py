@@ -13,7 +13,9 @@ _EXPORTS = {
     "ConverseBlock": "layers",
     "converse2d": "ops",
     "converse2d_reference": "ops",
+    "deconvolve": "restoration.api",
     "load_network": "weights.loading",
+    "restore": "restoration.api",
 }
 
 __all__ = ["__version__", *_EXPORTS]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from converse_basicsr.data.decoding import decode_pixels, to_unit_range
 from converse_basicsr.errors import UserError
 from converse_basicsr.files.image_header import bytes_header
+from converse_basicsr.images.decoding import decode_pixels, to_unit_range
 
 from basicsr.utils import imfrombytes
 

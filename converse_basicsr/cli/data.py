@@ -53,7 +53,7 @@ def run_demo(args: argparse.Namespace) -> int:
 def run_prepare(args: argparse.Namespace) -> int:
     from ..preparation.prepare import prepare
     from ..preparation.recipe import Recipe
-    from ..preparation.workers import signals_interrupt
+    from .signals import signals_interrupt
 
     recipe = Recipe(args.size, args.step, args.lr_scale, args.gray)
     with signals_interrupt():

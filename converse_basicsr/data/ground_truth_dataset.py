@@ -14,8 +14,8 @@ from basicsr.utils.registry import DATASET_REGISTRY
 
 from ..errors import UserError, did_you_mean
 from ..files.image_folder import images_in, listed
+from ..images.decoding import COLORS, decode_pixels, to_unit_range
 from ..options.sections import Images, TrainSet
-from .decoding import COLORS, decode_pixels, to_unit_range
 from .file_rules import refuse_same_names
 
 LOADER_KEYS = ("type", "phase", "scale", *(key for key in TrainSet.model_fields if key not in Images.model_fields))

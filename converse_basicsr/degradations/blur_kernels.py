@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
 from basicsr.data.degradations import bivariate_Gaussian
 
+from ..blur_kernels.reading import SUFFIXES, kernels_in, normalised
+from ..blur_kernels.shapes import from_path
 from ..errors import UserError
 
 KINDS = ("gaussian", "motion")
-SUFFIXES = (".npy", ".mat")
 
 
 class KernelSource:
@@ -61,14 +61,7 @@ def motion_kernel(rng: np.random.Generator, size: int, steps: int = 64) -> np.nd
     path = np.stack([np.sin(turning), np.cos(turning)]).cumsum(1)
     path -= path.mean(1, keepdims=True)
     path *= rng.uniform(0.3, 1) * (size // 2) / max(np.abs(path).max(), 1e-12)
-    position = path + size // 2
-    corner = np.floor(position).astype(int).clip(0, max(size - 2, 0))
-    part = position - corner
-    kernel = np.zeros((size, size))
-    for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):  # bilinear weights of the four nearest pixels
-        share = np.abs(1 - down - part[0]) * np.abs(1 - across - part[1])
-        np.add.at(kernel, (np.minimum(corner[0] + down, size - 1), np.minimum(corner[1] + across, size - 1)), share)
-    return kernel / kernel.sum()
+    return from_path(path + size // 2, size)
 
 
 def read_kernels(path: str, size: int) -> list[np.ndarray]:
@@ -85,33 +78,13 @@ def read_kernels(path: str, size: int) -> list[np.ndarray]:
     files = sorted(file for file in place.glob("*") if file.suffix in SUFFIXES) if place.is_dir() else [place]
     if not files or not files[0].is_file():
         raise UserError(f"psf: {path} is neither {', '.join(KINDS)} nor a file or folder with {' or '.join(SUFFIXES)}")
-    return [check_kernel(kernel, size, file) for file in files for kernel in _arrays(file)]
+    return [check_kernel(kernel, size, file) for file in files for kernel in kernels_in(file)]
 
 
 def check_kernel(kernel: np.ndarray, size: int, file: Path) -> np.ndarray:
     """The kernel as float64 with sum 1, centred in size x size zeros; UserError if it is not a valid kernel."""
     if kernel.ndim != 2 or max(kernel.shape) > size or not all(side % 2 for side in kernel.shape):
         raise UserError(f"{file}: a blur kernel must be {size}x{size}, or smaller with odd sides, got {kernel.shape}")
-    kernel = kernel.astype(np.float64)
-    if not np.isfinite(kernel).all():
-        raise UserError(f"{file}: the blur kernel has taps that are not finite")
-    if kernel.min() < 0:
-        raise UserError(f"{file}: the blur kernel has negative taps (minimum {kernel.min():g})")
-    if kernel.sum() == 0:
-        raise UserError(f"{file}: the blur kernel sums to 0")
+    kernel = normalised(kernel, str(file))
     margins = [((size - side) // 2,) * 2 for side in kernel.shape]
-    return np.pad(kernel / kernel.sum(), margins)
-
-
-def _arrays(file: Path) -> list[np.ndarray]:
-    try:
-        if file.suffix == ".npy":
-            return [np.load(file, allow_pickle=False)]
-        content = loadmat(file)
-    except Exception as error:  # numpy and scipy raise many exception types for a damaged file
-        raise UserError(f"{file}: not a readable {file.suffix} file: {str(error).splitlines()[0]}") from error
-    arrays = [value for name, value in content.items() if not name.startswith("__")]
-    kernels = [kernel for array in arrays for kernel in (array.flat if array.dtype == object else [array])]
-    if not kernels:
-        raise UserError(f"{file}: contains no blur kernel")
-    return kernels
+    return np.pad(kernel, margins)

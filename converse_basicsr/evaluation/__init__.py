@@ -1,5 +1,1 @@
 """Evaluation of a trained network: metrics per image, comparison figures, and the report of a run."""
-
-from ..compat import load_basicsr
-
-load_basicsr()

@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from basicsr.data import build_dataset
-from basicsr.metrics import calculate_metric
-from basicsr.utils import tensor2img
-from basicsr.utils.matlab_functions import imresize
+from ..compat import load_basicsr
+
+load_basicsr()
+
+from basicsr.data import build_dataset  # noqa: E402 (BasicSR can be imported from here on)
+from basicsr.metrics import calculate_metric  # noqa: E402
+from basicsr.utils import tensor2img  # noqa: E402
+from basicsr.utils.matlab_functions import imresize  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import cv2
 from ..errors import UserError
 from .image_header import file_header
 
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _COMPANION = re.compile(r"readme|license|.*\.(txt|md|csv|json|xml|ya?ml|html?|pdf|db|ini)", re.IGNORECASE)
 _SHOWN = 3
 
@@ -28,12 +28,12 @@ def images_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder} (the current directory is {Path.cwd()})")
-    entries = [entry for entry in _entries(folder) if not _COMPANION.fullmatch(entry.name)]
+    entries = [entry for entry in entries_below(folder) if not _COMPANION.fullmatch(entry.name)]
     strange = sorted(entry.path for entry in entries if not _is(entry.is_file))
     if strange:
         raise UserError(f"not files: {listed(f'{path} ({file_header(path)})' for path in strange)}; remove them")
     images = sorted((Path(entry.path) for entry in entries), key=str)
-    unusual = [path for path in images if path.suffix.lower() not in _IMAGE_SUFFIXES]
+    unusual = [path for path in images if path.suffix.lower() not in IMAGE_SUFFIXES]
     foreign = [path for path in unusual if not cv2.haveImageReader(str(path))]
     if foreign:
         raise UserError(f"not images that OpenCV can read: {listed(foreign)}; convert them or move them elsewhere")
@@ -49,10 +49,13 @@ def listed(names: Iterable[object]) -> str:
     return ", ".join(map(str, names[:_SHOWN])) + more
 
 
-def _entries(folder: Path) -> list[os.DirEntry]:
-    """Everything below a folder that is neither hidden nor a folder itself.
+def entries_below(folder: Path, recursive: bool = True) -> list[os.DirEntry]:
+    """Everything in a folder, and in its subfolders, that is neither hidden nor a folder itself.
 
     Links to folders are followed last, and no folder is entered twice: a link to a parent would never end.
+
+    Raises:
+        UserError: a folder cannot be listed.
     """
     found, entered, linked = [], set(), deque([folder])
     while linked:
@@ -65,7 +68,7 @@ def _entries(folder: Path) -> list[os.DirEntry]:
             for entry in _listing(current):
                 if not _is(entry.is_dir):
                     found.append(entry)
-                else:
+                elif recursive:
                     (linked if entry.is_symlink() else folders).append(Path(entry.path))
     return found
 

@@ -1,6 +1,7 @@
 """What the header of an image file says: size, channels, bits per sample. Pixels are decoded only on suspicion."""
 
 import io
+import logging
 import os
 import stat
 import warnings
@@ -12,9 +13,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # a broken file gets one line: ours
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged EXIF data and of large images
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF", "SUN")  # OpenCV reads them
+_TIFF = (b"II*\0", b"MM\0*")
 _TAIL = 4096  # bytes at the end of a file that are searched for its end marker
 _END_MARKERS = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "JPEG2000": b"\xff\xd9", "GIF": b";"}
 _GRAY = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -31,8 +34,8 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 class ImageHeader(NamedTuple):
     """An image as it will be decoded.
 
-    format is Pillow's name, or OpenCV for what only OpenCV knows. height and width are those after the EXIF rotation.
-    channels is 1 or 3, without alpha. bits (per sample) is 8 or 16.
+    format is Pillow's name, or OpenCV or tifffile for what only those decode correctly. height and width are those
+    after the EXIF rotation. channels is 1 or 3, without alpha. bits (per sample) is 8 or 16.
     """
 
     format: str
@@ -85,6 +88,7 @@ def _read(file: BinaryIO, size: int) -> ImageHeader | str:
 
 def _describe(image: Image.Image) -> ImageHeader | str:
     """The header of an open image, or the reason why its samples are not supported."""
+    reader = image.format
     width, height = image.size
     channels = 1 if image.mode in _GRAY else 3
     bits = 16 if image.mode.startswith("I;16") else 32 if image.mode in ("I", "F") else 8
@@ -103,12 +107,14 @@ def _describe(image: Image.Image) -> ImageHeader | str:
             return "its samples are signed or floating-point; 8 or 16 bits, unsigned, are supported"
         if tags.get(277, 1) > 4:
             return f"{tags[277]} samples per pixel; at most 4 are supported"
+        if bits == 16 and tags.get(284) == 2 and tags.get(277, 1) > 1:
+            reader = "tifffile"  # OpenCV mixes up separate planes of 16 bits
     if bits not in (1, 2, 4, 8, 16):
         return f"{bits} bits per sample; 8 and 16 are supported"
     if _orientation(image) in (5, 6, 7, 8):
         width, height = height, width
     alpha = image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info
-    return ImageHeader(image.format, height, width, channels, alpha, max(bits, 8))
+    return ImageHeader(reader, height, width, channels, alpha, max(bits, 8))
 
 
 def _largest_value(image: Image.Image) -> int:
@@ -163,15 +169,17 @@ def _verified(file: BinaryIO, header: ImageHeader) -> ImageHeader | str:
 
 
 def _decoded(file: BinaryIO) -> ImageHeader | str:
-    """The header of a file that only OpenCV knows, found by decoding it."""
+    """The header of a file that Pillow does not know, found by decoding it."""
     file.seek(0)
-    decoded = decode(file.read(), cv2.IMREAD_UNCHANGED)
+    content = file.read()
+    reader = "tifffile" if content[:4] in _TIFF else "OpenCV"  # OpenCV drops alpha beside gray, and the lower 8 bits
+    decoded = decode_tiff(content) if reader == "tifffile" else decode(content, cv2.IMREAD_UNCHANGED)
     if decoded is None:
-        return "not an image, or damaged"
+        return "not an image, or damaged" if reader == "OpenCV" else "damaged, or a kind of TIFF that is not supported"
     if decoded.dtype not in (np.uint8, np.uint16):
         return f"its samples are {decoded.dtype}; 8 or 16 bits, unsigned, are supported"
     height, width, channels = (*decoded.shape, 1)[:3]
-    return ImageHeader("OpenCV", height, width, 1 if channels < 3 else 3, channels in (2, 4), 8 * decoded.itemsize)
+    return ImageHeader(reader, height, width, 1 if channels < 3 else 3, channels in (2, 4), 8 * decoded.itemsize)
 
 
 def decode(content: bytes, flags: int) -> np.ndarray | None:
@@ -180,6 +188,24 @@ def decode(content: bytes, flags: int) -> np.ndarray | None:
         return cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
         return None
+
+
+def decode_tiff(content: bytes) -> np.ndarray | None:
+    """The first page of a TIFF by tifffile, (H, W) or (H, W, samples); None if it cannot decode it."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            page = file.pages[0]
+            if page.imagewidth * page.imagelength > 2 * Image.MAX_IMAGE_PIXELS:
+                return None
+            pixels, axes = page.asarray(), page.axes
+    except Exception:  # tifffile raises many exception types for damaged files, and lacks some compressions
+        return None
+    if pixels.size == 0 or pixels.ndim != len(axes):
+        return None
+    pixels = np.ascontiguousarray(np.moveaxis(pixels, 0, -1)) if axes == "SYX" else pixels
+    return pixels if axes == "YX" or (axes in ("YXS", "SYX") and pixels.shape[-1] <= 4) else None
 
 
 def _reason(error: Exception) -> str:

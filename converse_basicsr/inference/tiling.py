@@ -1,5 +1,6 @@
 """Restoration tile by tile: the device holds only one tile at a time."""
 
+import math
 from collections.abc import Callable
 from itertools import product
 from typing import NamedTuple
@@ -64,6 +65,11 @@ def restore_tiled(
         weight = torch.outer(row.weight, column.weight).to(restored.dtype)
         result[..., row.target, column.target] += weight * restored
     return result
+
+
+def count_tiles(size: tuple[int, int], tile: int, overlap: int) -> int:
+    """How many tiles restore_tiled makes of an image (h, w)."""
+    return math.prod(len(_split(side, 1, tile, overlap)) for side in size)
 
 
 def _split(size: int, scale: int, tile: int, overlap: int) -> list[Span]:

@@ -7,9 +7,9 @@ import numpy as np
 
 from basicsr.data.transforms import mod_crop
 
-from ..data.decoding import decode_pixels
 from ..degradations.bicubic import reduce_bicubic
 from ..errors import UserError
+from ..images.decoding import decode_pixels
 from .image_files import ImageFile
 from .sub_images import starts, sub_images
 from .writing import Encoded, encode

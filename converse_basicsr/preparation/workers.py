@@ -54,23 +54,6 @@ def worker_processes(count: int) -> Iterator[OrderedMap]:
         executor.shutdown(cancel_futures=True)
 
 
-@contextmanager
-def signals_interrupt() -> Iterator[None]:
-    """Within the block SIGINT and SIGTERM raise KeyboardInterrupt(signal number) once; further ones are ignored."""
-
-    def interrupt(number: int, frame: object) -> None:
-        for each in previous:
-            signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C must not stop the removal of partial files
-        raise KeyboardInterrupt(number)
-
-    previous = {each: signal.signal(each, interrupt) for each in _ENDING}
-    try:
-        yield
-    finally:
-        for each, handler in previous.items():
-            signal.signal(each, handler)
-
-
 def _context() -> multiprocessing.context.BaseContext:
     """forkserver or spawn: after a plain fork, locks held by other threads would never be released."""
     if "forkserver" not in multiprocessing.get_all_start_methods():

@@ -1,0 +1,1 @@
+"""Restoring pictures: from Python (``restore``, ``deconvolve``) and for the command ``basicsr restore``. No BasicSR."""

@@ -1,0 +1,148 @@
+"""How much memory a restoration may use, and the tile that fits."""
+
+import json
+import math
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import psutil
+import torch
+from torch import nn
+
+from ..errors import UserError
+
+MARGIN = 0.15  # of the free memory, not used by default
+LEAST_TILE = 48
+_STEP = 16  # tiles are multiples of it
+_SAFETY = 1.25  # factor on the measured need, which varies by 15% from run to run
+_PER_SAMPLE = 20  # bytes of the picture itself: float32 input, result and blend, its 8-bit versions, its neighbours
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+
+def parse_memory(text: str | int) -> int:
+    """Bytes from '4GB', '500MB', '4GiB' or a number.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?\s*", str(text).upper())
+    if found is None or found[2] not in _UNITS or not float(found[1]):
+        raise UserError(f"memory: must be a size such as 4GB, 500MB or 4GiB, got {text!r}")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def describe_bytes(size: float) -> str:
+    """'3.2 GB' or '450 MB'."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{math.ceil(size / 1e6)} MB"
+
+
+class Budget:
+    """The memory for pictures and network, beyond what the program takes already.
+
+    Args:
+        memory: the most that the program (on a GPU: this process there) may use; None: what is free, less a margin.
+        device: of the network.
+
+    Raises:
+        UserError: the program takes more already.
+    """
+
+    def __init__(self, memory: int | str | None, device: torch.device):
+        taken = 0 if device.type == "cuda" else psutil.Process().memory_info().rss
+        if memory is None:
+            self.size = int((1 - MARGIN) * free_memory(device))
+            return
+        self.size = parse_memory(memory) - taken
+        if self.size <= 0:
+            raise UserError(f"memory: the program itself takes {describe_bytes(taken)}, got {memory}")
+
+    def tile(self, network: nn.Module, shape: torch.Size, scale: int, x8: bool, overlap: int) -> int | None:
+        """The side of the largest tile that fits, None if the whole batch (N, C, h, w) does.
+
+        Raises:
+            UserError: not even a tile of 48x48 fits.
+        """
+        n, channels, height, width = shape
+        need = Need(network)
+        samples = n * channels * height * width * scale**2
+        left = (self.size - _PER_SAMPLE * (2 if x8 else 1) * samples) / _SAFETY - need.fixed
+        pixels = max(left, 0) / (need.per_pixel * scale**2 * n)
+        if pixels >= height * width:
+            return None
+        side = int(math.sqrt(pixels)) // _STEP * _STEP
+        if min(height, width) < side:  # a long, narrow picture is cut along one side only
+            side = int(pixels / min(height, width)) // _STEP * _STEP
+        if side < max(LEAST_TILE, overlap + 1):
+            needed = describe_bytes(self.size + _SAFETY * need.per_pixel * scale**2 * n * LEAST_TILE**2 - left)
+            raise UserError(
+                f"memory: tiles of {LEAST_TILE}x{LEAST_TILE} of this picture need {needed} beside what the program "
+                f"takes; {describe_bytes(self.size)} are free or allowed"
+            )
+        return side
+
+
+class Need:
+    """What a network needs to evaluate an image, from the measured table.
+
+    Networks with other numbers of channels need memory in proportion to the widest layer; networks that were not
+    measured count as the most demanding one.
+
+    Attributes:
+        fixed: bytes for an image of any size.
+        per_pixel: bytes for each pixel of the output.
+    """
+
+    def __init__(self, network: nn.Module):
+        table = json.loads(files(__package__).joinpath("memory.json").read_text())["networks"]
+        row = table.get(type(network).__name__) or max(table.values(), key=lambda each: each["per_pixel"])
+        share = widest(network) / row["width"]
+        self.fixed = row["fixed"]
+        self.per_pixel = row["per_pixel"] * share
+
+
+def widest(network: nn.Module) -> int:
+    """The largest number of output channels of a layer, 1 for a network without weights."""
+    return max((each.shape[0] for each in network.parameters() if each.dim() == 4), default=1)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that this process can still allocate on the device; on a CPU also within the limits of its cgroup."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return min(psutil.virtual_memory().available, *_left_in_cgroups(), 2**62)
+
+
+def _left_in_cgroups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
+    """What the limits of the process's control groups leave (Linux, versions 1 and 2)."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return []
+    left = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            top, names = root, ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            top, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        group = top / path.lstrip("/")
+        while True:
+            left += _left_in(group, *names)
+            if group == top or top not in group.parents:
+                break
+            group = group.parent
+    return left
+
+
+def _left_in(group: Path, limit: str, usage: str) -> list[int]:
+    try:
+        most = (group / limit).read_text().strip()
+        used = int((group / usage).read_text())
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return []
+    cache = int(statistics.get("inactive_file", 0))  # is given back when memory is needed
+    return [max(int(most) - used + cache, 0)] if most.isdigit() else []

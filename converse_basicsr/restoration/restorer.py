@@ -1,0 +1,160 @@
+"""A network with settings that stay the same from image to image."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
+from ..inference.calling import call_network
+from ..inference.tiling import count_tiles
+from .colour import calls_for, restore_channels
+from .devices import choose_device, half_precision, is_out_of_memory, release_memory
+from .memory import Budget
+from .progress import Progress, Steps
+from .settings import check_settings, kernel_for, scale_of
+from .sizes import enlarged_to, least_side
+
+LEAST_TILE = 32  # pixels; a smaller one is not tried
+_TILES = "a tile lacks its surroundings, so the result differs a little from one without tiles (docs/restore.md)"
+
+Note = Callable[[str], None]
+
+
+class Restorer:
+    """Restores images with one network: whole or in tiles, as memory allows.
+
+    Called with x (N, C, h, w), float32 in [0, 1] on the CPU, and optionally progress(done, total) per tile; returns
+    (N, C, s*h, s*w), float32 on the CPU, neither clipped nor rounded.
+
+    Args:
+        network: a module (N, C, h, w) -> (N, C', s*h, s*w), with the attributes in_channels and scale if it has them.
+        kernel: None or (kh, kw) with sum 1; the other arguments are those of ``restore``.
+        note: called with what the user should know, in words.
+
+    Raises:
+        UserError: a setting is not valid or does not fit the network; when called, the image does not.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        kernel: np.ndarray | None = None,
+        scale: int | None = None,
+        tile: int | None = None,
+        overlap: int = TILE_OVERLAP,
+        memory: int | str | None = None,
+        x8: bool = False,
+        amp: bool = False,
+        device: str | torch.device | None = None,
+        channels: str = "y",
+        note: Note = print,
+    ):
+        check_settings(tile, overlap, channels)
+        self.note = note
+        self.device = choose_device(device, network)
+        self.network = network.eval().to(self.device)
+        self.dtype = next((each.dtype for each in network.parameters()), torch.float32)
+        self.in_channels = getattr(network, "in_channels", None)
+        self.scale = scale_of(network, scale)
+        self.kernel = kernel_for(network, kernel, note)
+        self.x8 = x8
+        if x8 and kernel is not None and self.scale > 1:
+            raise UserError("x8: flips do not fit a blur kernel with scale above 1; leave one of them out")
+        self.amp = half_precision(self.device) if amp else None
+        self.tile = tile
+        self.overlap = overlap
+        self.channels = channels
+        self.budget = Budget(memory, self.device)
+        self.least = least_side(network)
+        self._exact: nn.Module | None = None  # the network in float32, once a result was not finite
+        self._said: set[str] = set()
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, progress: Progress | None = None) -> Tensor:
+        self._said &= {_TILES}
+
+        def run(y: Tensor) -> Tensor:
+            restored = self._restore(enlarged_to(y, self.least), steps)
+            return restored[..., : self.scale * y.shape[-2], : self.scale * y.shape[-1]]
+
+        steps = Steps(progress, calls_for(x.shape[1], self.in_channels, self.channels))
+        return restore_channels(run, x, self.in_channels, self.channels)
+
+    def _restore(self, x: Tensor, steps: "Steps") -> Tensor:
+        """(N, in_channels, h, w) -> (N, C', s*h, s*w); out of memory halves the tile."""
+        tile = self.tile or self.budget.tile(self.network, x.shape, self.scale, self.x8, self.overlap)
+        if tile is not None and self.tile is None and x.shape[0] > 1:  # the images one by one may need no tiles
+            steps.parts *= x.shape[0]
+            return torch.cat([self._restore(each, steps) for each in x.split(1)])
+        while True:
+            if tile is not None and tile >= max(x.shape[-2:]):
+                tile = None
+            try:
+                return self._attempt(x, tile, steps)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                smaller = (tile or max(x.shape[-2:])) // 2
+            release_memory(self.device)
+            if smaller < LEAST_TILE:
+                raise UserError(f"not enough memory for a tile of {2 * smaller}x{2 * smaller} pixels")
+            self._say(f"out of memory; continued in tiles of {smaller}")
+            tile = self.tile = smaller
+
+    def _attempt(self, x: Tensor, tile: int | None, steps: "Steps") -> Tensor:
+        def once(lq: Tensor, kernel: Tensor | None = None) -> Tensor:
+            call = partial(self._call, kernel=kernel, steps=steps)
+            if tile is None:
+                return call(lq.to(self.device)).cpu()
+            return restore_tiled(call, lq, self.scale, tile, overlap, self.device)
+
+        overlap = self.overlap if tile is None or self.overlap < tile else tile // 2
+        tiles = count_tiles(x.shape[-2:], tile, overlap) if tile else 1
+        steps.begin(tiles * (8 if self.x8 else 1))
+        restored = restore_x8(once, x, self.kernel) if self.x8 else once(x, self.kernel)
+        if tiles > 1:
+            self._say(f"in {tiles} tiles of {tile}")
+            self._say(_TILES)
+        return restored
+
+    def _call(self, patch: Tensor, kernel: Tensor | None, steps: "Steps") -> Tensor:
+        """One call of the network; a result that is not finite is computed again in float32."""
+        restored = self._run(self.network, patch, kernel, self.dtype, self.amp)
+        if not restored.isfinite().all():
+            if self.amp is None and self.dtype.itemsize > 2:
+                raise UserError("the network's result is not finite")
+            self._say("the result was not finite in half precision; computed again in float32")
+            restored = self._run(self._in_float32(), patch, kernel, torch.float32, None)
+            if not restored.isfinite().all():
+                raise UserError("the network's result is not finite")
+        steps.advance()
+        return restored
+
+    def _run(
+        self, network: nn.Module, patch: Tensor, kernel: Tensor | None, dtype: torch.dtype, amp: torch.dtype | None
+    ) -> Tensor:
+        if kernel is not None:
+            kernel = kernel.to(self.device, dtype).expand(patch.shape[0], -1, -1, -1)
+        try:
+            with torch.autocast(self.device.type, amp, enabled=amp is not None):
+                return call_network(network, patch.to(dtype), kernel, self.scale).float()
+        except ValueError as error:  # an image that does not fit the network
+            raise UserError(str(error)) from error
+
+    def _in_float32(self) -> nn.Module:
+        if self.dtype.itemsize > 2:
+            return self.network
+        self._exact = self._exact or copy.deepcopy(self.network).float()
+        return self._exact
+
+    def _say(self, note: str) -> None:
+        """A note, once for every image; that tiles change the result, once."""
+        if note not in self._said:
+            self._said.add(note)
+            self.note(note)
