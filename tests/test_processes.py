@@ -186,11 +186,11 @@ def test_one_process_two_and_one_again(capsys):
 
 
 def test_a_batch_in_parts_by_two_processes_is_that_of_one():
-    """Two processes with three samples each, in parts of two and one, and one process with all six."""
+    """Two processes with three samples each, in parts of two and one, that compute blocks again; one with all six."""
     changes = {"model_type": "RestorationModel", "train__clip_grad_norm": 1e-3, "val": None, "train__total_iter": 4}
     for root, count, parts in (("one", 1, 1), ("two", 2, 2)):
         Path(root).mkdir()
-        write(batch=6 // count, train__accum_iter=parts, **changes)
+        write(batch=6 // count, train__accum_iter=parts, network_g__use_checkpoint=count == 2, **changes)
         if count == 1:
             assert call("--root", root) == 0
         else:

@@ -14,14 +14,20 @@ REBUILT_BYTES = 2 * 2**20  # of filters, from where on the backward builds them 
 
 
 def filter_signal(
-    y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str, build: Callable[[], Tensor]
+    y: Tensor,
+    filters: Tensor,
+    torus: Torus,
+    margins: Margins,
+    mode: str,
+    build: Callable[[], Tensor] | None = None,
 ) -> Tensor:
     """Pad y by mode, filter it and crop the margins.
 
     Args:
         y: (N, C, h, w).
         filters: spectra (N or 1, C or 1, S, H, columns) on the torus.
-        build: returns the filters again, with their history. The backward calls it where they are large and learned.
+        build: returns the filters again, with their history; for the backward where they are large and learned. None:
+            they are kept.
 
     Returns:
         (N, C, S, h, w).
@@ -40,7 +46,9 @@ class _Filter(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str, build: Callable | None):
+    def forward(
+        ctx, y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str, build: Callable[[], Tensor] | None
+    ):
         ctx.set_materialize_grads(False)
         ctx.options = torus, margins, mode
         ctx.build = build
