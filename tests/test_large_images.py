@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from converse_basicsr import ConverseBlock
+from converse_basicsr import Converse2D, ConverseBlock
 from converse_basicsr.layers import branch_checkpointed, branch_in_parts
 from converse_basicsr.layers.activation import gelu_after
 from converse_basicsr.layers.pointwise import PointwiseConv2d
@@ -176,3 +176,48 @@ def test_gelu_after_a_module_spares_what_others_hold():
         torch.testing.assert_close(gelu_after(conv, x), expected)
     assert torch.equal(x, before)
     torch.testing.assert_close(F.gelu(seen[0]), expected)
+
+
+@pytest.mark.parametrize("changed", ["psf", "bias"])
+def test_parameters_changed_before_the_backward_are_an_error(changed):
+    """Not a wrong gradient: what is built again must be what it was."""
+    torch.manual_seed(0)
+    block = ConverseBlock(64, 3)
+    x = torch.randn(2, 64, 96, 96, requires_grad=True)
+    loss = block(x).square().sum()
+    with torch.no_grad():
+        (block.conv1[3].weight if changed == "psf" else block.conv1[1].bias).add_(0.1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(loss, x)
+
+
+def test_a_backward_under_autocast_builds_filters_in_float32():
+    torch.manual_seed(0)
+    layer = Converse2D(48, 48, 5, padding=4)
+    y = torch.randn(1, 48, 140, 140, requires_grad=True)
+    (expected,) = torch.autograd.grad(layer(y).square().sum(), y)
+    loss = layer(y).square().sum()
+    with torch.autocast("cpu", torch.bfloat16):
+        (found,) = torch.autograd.grad(loss, y)
+    torch.testing.assert_close(found, expected)
+
+
+def test_use_checkpoint_repeats_random_modules():
+    results = []
+    for use_checkpoint in (False, True):
+        block = build(use_checkpoint=use_checkpoint)
+        block.conv1[2] = nn.Sequential(nn.GELU(), nn.Dropout(0.5))
+        x = torch.ones(1, 6, 13, 16, dtype=torch.float64, requires_grad=True)
+        torch.manual_seed(1)
+        results.append(torch.autograd.grad(block(x).sin().sum(), x)[0])
+    torch.testing.assert_close(*results)
+
+
+def test_global_hooks_see_what_was_before_the_gelu():
+    network, seen = ConverseSRResNet(num_feat=8, num_block=1, upscale=2).eval(), {}
+    handle = nn.modules.module.register_module_forward_hook(lambda module, _, output: seen.update({module: output}))
+    with torch.no_grad():
+        x = torch.rand(1, 3, 16, 16)
+        network(x)
+    handle.remove()
+    torch.testing.assert_close(seen[network.conv_first], network.conv_first(x).detach())

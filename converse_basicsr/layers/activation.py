@@ -5,13 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops.dispatch import needs_plain_operations
-from .hooks import is_observed
+from .hooks import has_global_hooks, is_observed
 
 
 def gelu_after(module: nn.Module, x: Tensor) -> Tensor:
     """GELU(module(x)), in place unless a gradient, a hook or x itself needs the module's result."""
     out = module(x)
-    if torch.is_grad_enabled() or is_observed(module) or needs_plain_operations(out) or _share_memory(x, out):
+    seen = has_global_hooks() or any(map(is_observed, module.modules()))
+    if seen or torch.is_grad_enabled() or needs_plain_operations(out) or _share_memory(x, out):
         return F.gelu(out)
     return torch.ops.aten.gelu_(out)
 

@@ -16,7 +16,7 @@ from .layer_norm import normalise_channels
 
 GROUP_BYTES = 12 * 2**20  # of the features that are computed together
 
-again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+again = partial(checkpoint, use_reentrant=False)
 
 
 def count_groups(x: Tensor) -> int:
@@ -41,20 +41,31 @@ def add_branch_checkpointed(x: Tensor, branch: nn.Sequential, gain: Tensor | Non
         out_matrix, out_bias = out_matrix * gain.view(-1, 1), out_bias * gain.view(-1, 1)
     normal = normalise_channels(x, norm.eps)
     total = torch.add(x.flatten(2), out_bias)
+    operator = middle[1] if len(middle) > 1 else None
     group = -(-len(bias) // count_groups(x))
     for start in range(0, len(bias), group):
         part = slice(start, start + group)
-        total = total + again(_project, normal, matrix[part], bias[part], middle, part, out_matrix[:, part])
+        psf, lam = (operator.weight[:, part], operator.lam[:, part]) if operator else (None, None)
+        arguments = normal, matrix[part], bias[part], middle, psf, lam, out_matrix[:, part]
+        total = total + again(_project, *arguments, preserve_rng_state=False)  # nothing in it is random
     return total.unflatten(2, x.shape[2:])
 
 
-def _project(normal: Tensor, matrix: Tensor, bias: Tensor, middle: list, part: slice, out_matrix: Tensor) -> Tensor:
+def _project(
+    normal: Tensor,
+    matrix: Tensor,
+    bias: Tensor,
+    middle: list[nn.Module],
+    psf: Tensor | None,
+    lam: Tensor | None,
+    out_matrix: Tensor,
+) -> Tensor:
     """The share of some channels of the features in the branch: (N, C, H*W)."""
     n = len(normal)
     features = torch.baddbmm(bias, matrix.expand(n, -1, -1), normal.flatten(2)).unflatten(2, normal.shape[2:])
     for module in middle:
         if isinstance(module, Converse2D):
-            features = module.solve(features, module.weight[:, part], module.lam[:, part])
+            features = module.solve(features, psf, lam)
         else:
             features = F.gelu(features, approximate=module.approximate)
     return torch.bmm(out_matrix.expand(n, -1, -1), features.flatten(2))

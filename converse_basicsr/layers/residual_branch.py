@@ -7,14 +7,11 @@
 - Module by module otherwise: for hooks, replaced modules, other devices, half precision, recorded graphs.
 """
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ops.dispatch import needs_plain_operations
+from ..ops.dispatch import needs_plain_operations, without_autocast
 from ..ops.filtering import REBUILT_BYTES
 from .activation import gelu_gradient
 from .branch_checkpointed import add_branch_checkpointed, again, count_groups
@@ -55,7 +52,7 @@ def _add_fused(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
     parameters = norm.weight, norm.bias, expand.weight, expand.bias
     out, x, normal, _ = _NormalisedPointwise.apply(x, *parameters, norm.eps)
     if _may_recompute(middle[0]) and len(middle) > 1 and out.nbytes >= REBUILT_BYTES:
-        out = _RebuiltGELU.apply(out, middle[0].approximate, partial(_expand, normal, *parameters))
+        out = _RebuiltGELU.apply(out, middle[0].approximate, normal, *parameters)
         middle = middle[1:]
     recompute = _may_recompute(middle[-1])
     for module in middle[:-1] if recompute else middle:
@@ -125,17 +122,19 @@ def _may_recompute(module: nn.Module) -> bool:
 
 
 class _RebuiltGELU(torch.autograd.Function):
-    """GELU of an input that the backward computes again instead of keeping it."""
+    """GELU of x = _expand(*sources)[0]; the backward computes x again instead of keeping it."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, approximate: str, build: Callable[[], tuple[Tensor, Tensor]]) -> Tensor:
-        ctx.approximate, ctx.build = approximate, build
+    def forward(ctx, x: Tensor, approximate: str, *sources: Tensor) -> Tensor:
+        ctx.approximate = approximate
+        ctx.save_for_backward(*sources)
         return F.gelu(x, approximate=approximate)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        x, _ = ctx.build()
-        return gelu_gradient(grad, x, ctx.approximate, out=x), None, None
+        with without_autocast(grad):
+            x, _ = _expand(*ctx.saved_tensors)
+        return gelu_gradient(grad, x, ctx.approximate, out=x), *[None] * 6
 
 
 def _expand(normal: Tensor, scale: Tensor, shift: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

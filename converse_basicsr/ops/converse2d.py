@@ -83,11 +83,14 @@ def _solve(y, psf, lam, scale, x0, padding, mode, fast_size, cache) -> Tensor:
     if isinstance(x0, str) and (x0 in FILTER_PRIORS or scale == 1):
         prior = "zero" if x0 == "zero" else "nearest"  # at scale 1, every interpolation returns y itself
 
-        def build() -> Tensor:
+        def build(psf: Tensor, lam: Tensor) -> Tensor:
             return filter_bank(psf, lam, torus, scale, prior)
 
-        filters = build() if cache is None or plain else cache.get((torus, psf.dtype, scale, prior), psf, lam, build)
-        return _join_phases(filter_signal(y, filters, torus, margins, mode, build), scale)
+        if cache is None or plain:
+            filters = build(psf, lam)
+        else:
+            filters = cache.get((torus, psf.dtype, scale, prior), psf, lam, lambda: build(psf, lam))
+        return _join_phases(filter_signal(y, filters, torus, margins, mode, (psf, lam), build), scale)
     fine = margins.scaled(scale)
     x0 = pad(x0, fine, mode, plain) if isinstance(x0, Tensor) else x0
     y = pad(y, margins, mode, plain)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .dispatch import triton_kernels
+from .dispatch import triton_kernels, without_autocast
 from .fft import fft2, ifft2
 from .padding import Margins, fold_border
 from .transforms import Torus, pack, unpack
@@ -19,23 +19,25 @@ def filter_signal(
     torus: Torus,
     margins: Margins,
     mode: str,
-    build: Callable[[], Tensor] | None = None,
+    sources: tuple[Tensor, Tensor] | None = None,
+    build: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Pad y by mode, filter it and crop the margins.
 
     Args:
         y: (N, C, h, w).
         filters: spectra (N or 1, C or 1, S, H, columns) on the torus.
-        build: returns the filters again, with their history; for the backward where they are large and learned. None:
-            they are kept.
+        sources: psf and lam, from which build makes the filters again; for the backward where they are large and
+            learned. None: they are kept.
 
     Returns:
         (N, C, S, h, w).
     """
     if torus.plain:
         return torus.synthesise(torus.analyse(y, margins, mode).unsqueeze(-3) * filters, margins)
-    rebuilt = torch.is_grad_enabled() and filters.requires_grad and filters.nbytes >= REBUILT_BYTES
-    return _Filter.apply(y, filters, torus, margins, mode, build if rebuilt else None)[0]
+    rebuilt = sources and torch.is_grad_enabled() and filters.requires_grad and filters.nbytes >= REBUILT_BYTES
+    sources = sources if rebuilt else (None, None)
+    return _Filter.apply(y, filters, torus, margins, mode, build, *sources)[0]
 
 
 class _Filter(torch.autograd.Function):
@@ -46,17 +48,15 @@ class _Filter(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx, y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str, build: Callable[[], Tensor] | None
-    ):
+    def forward(ctx, y: Tensor, filters: Tensor, torus: Torus, margins: Margins, mode: str, build, *sources):
         ctx.set_materialize_grads(False)
         ctx.options = torus, margins, mode
         ctx.build = build
         spectrum = torus.to_spectrum(y, margins, mode).unsqueeze(-3)
         if not ctx.needs_input_grad[1]:
-            ctx.save_for_backward(None, filters)
+            ctx.save_for_backward(None, filters, None, None)
             return torus.to_signal(_multiply(spectrum, filters, in_place=True), margins), None
-        ctx.save_for_backward(spectrum, None if build else filters)
+        ctx.save_for_backward(spectrum, filters if sources[0] is None else None, *sources)
         return torus.to_signal(_multiply(spectrum, filters, in_place=False), margins), spectrum
 
     @staticmethod
@@ -65,7 +65,7 @@ class _Filter(torch.autograd.Function):
         needed = ctx.needs_input_grad[:2]
         first_order = grad is not None and grad_spectrum is None and not torch.is_grad_enabled()
         if first_order and torus.packed and not triton_kernels(grad):
-            return *_gradients_of_pairs(ctx, grad), None, None, None, None
+            return *_gradients_of_pairs(ctx, grad), *[None] * 6
         spectrum, filters = _saved(ctx)
         total_spectrum, grad_y, grad_filters = grad_spectrum, None, None
         if grad is not None:
@@ -74,13 +74,16 @@ class _Filter(torch.autograd.Function):
                 total_spectrum = total_spectrum + grad_spectrum
         if total_spectrum is not None and needed[0]:
             grad_y = torus.transpose_of_analyse(total_spectrum.squeeze(-3), margins, mode)
-        return grad_y, grad_filters, None, None, None, None
+        return grad_y, grad_filters, *[None] * 6
 
 
 def _saved(ctx) -> tuple[Tensor | None, Tensor]:
-    """The spectrum and the filters."""
-    spectrum, filters = ctx.saved_tensors
-    return spectrum, ctx.build() if filters is None else filters
+    """The spectrum and the filters, which may have to be built again."""
+    spectrum, filters, psf, lam = ctx.saved_tensors
+    if filters is None:
+        with without_autocast(psf):
+            filters = ctx.build(psf, lam)
+    return spectrum, filters
 
 
 def _multiply(spectrum: Tensor, filters: Tensor, in_place: bool) -> Tensor:
