@@ -105,6 +105,14 @@ def test_in_place_modules_and_convolutions_without_bias():
     torch.testing.assert_close(*grads)
 
 
+def test_a_branch_without_activation():
+    block = build()
+    block.conv2 = nn.Sequential(block.conv2[0], block.conv2[1], block.conv2[3])
+    x = draw(2, 3, 5, 4)
+    middle = x + block.conv1(x)
+    torch.testing.assert_close(block(x), middle + block.conv2(middle))
+
+
 def test_a_replaced_forward_is_called():
     block = build()
     block.conv2[-1].forward = lambda x: torch.zeros_like(x[:, :3])

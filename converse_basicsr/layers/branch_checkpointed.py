@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from .converse2d import Converse2D
+from .folding import fold_gain, fold_norm
 from .layer_norm import normalise_channels
 
 GROUP_BYTES = 12 * 2**20  # of the features that are computed together
@@ -34,11 +35,8 @@ def add_branch_checkpointed(x: Tensor, branch: nn.Sequential, gain: Tensor | Non
         gain: (1, C, 1, 1), or None for 1.
     """
     norm, expand, *middle, project = branch
-    weight = expand.weight.flatten(1)
-    matrix, bias = weight * norm.weight, torch.addmv(expand.bias, weight, norm.bias)[:, None]
-    out_matrix, out_bias = project.weight.flatten(1), project.bias[:, None]
-    if gain is not None:
-        out_matrix, out_bias = out_matrix * gain.view(-1, 1), out_bias * gain.view(-1, 1)
+    matrix, bias = fold_norm(norm, expand)
+    out_matrix, out_bias = fold_gain(project, gain)
     normal = normalise_channels(x, norm.eps)
     total = torch.add(x.flatten(2), out_bias)
     operator = middle[1] if len(middle) > 1 else None

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from .converse2d import Converse2D
-from .layer_norm import LayerNorm2d, normalise
-from .pointwise import PointwiseConv2d
+from .folding import fold_gain, fold_norm
+from .layer_norm import normalise
 
 SAMPLE_BYTES = 16 * 2**20  # of one sample's features: from here on, parts are as fast as the whole
 BATCH_BYTES = 256 * 2**20  # of a batch's features: from here on, memory counts more
@@ -44,8 +44,8 @@ def add_branch_in_parts(x: Tensor, branch: nn.Sequential, gain: Tensor | None, r
         reuse: the result may take the place of x in memory.
     """
     norm, expand, *middle, project = branch
-    expand = _fold_norm(norm, expand)
-    project = _fold_gain(project, gain)
+    expand = fold_norm(norm, expand)
+    project = fold_gain(project, gain)
     if len(middle) == 1:
         out = x if reuse and x.is_contiguous() else x.clone(memory_format=torch.contiguous_format)
         for sample in out.flatten(2):
@@ -57,18 +57,6 @@ def add_branch_in_parts(x: Tensor, branch: nn.Sequential, gain: Tensor | None, r
     for samples, results in zip(x.split(together), out.split(together), strict=True):
         _add_groups(samples, results, norm.eps, expand, middle, project)
     return out
-
-
-def _fold_norm(norm: LayerNorm2d, conv: PointwiseConv2d) -> tuple[Tensor, Tensor]:
-    """conv after norm's scale and shift, as a matrix (C', C) and a bias (C', 1)."""
-    weight = conv.weight.flatten(1)
-    return weight * norm.weight, torch.addmv(conv.bias, weight, norm.bias)[:, None]
-
-
-def _fold_gain(conv: PointwiseConv2d, gain: Tensor | None) -> tuple[Tensor, Tensor]:
-    """gain * conv, as a matrix and a bias."""
-    matrix, bias = conv.weight.flatten(1), conv.bias[:, None]
-    return (matrix, bias) if gain is None else (matrix * gain.view(-1, 1), bias * gain.view(-1, 1))
 
 
 def _add_strips(x: Tensor, eps: float, expand: tuple, activation: nn.GELU, project: tuple) -> None:

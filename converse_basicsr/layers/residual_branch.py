@@ -16,6 +16,7 @@ from ..ops.filtering import REBUILT_BYTES
 from .activation import gelu_gradient
 from .branch_checkpointed import add_branch_checkpointed, again, count_groups
 from .branch_in_parts import add_branch_in_parts, has_parts, is_large
+from .folding import fold_gain
 from .hooks import has_global_hooks, is_observed
 from .layer_norm import LayerNorm2d, normalise, normalise_gradient
 from .pointwise import PointwiseConv2d, multiply_channels
@@ -28,7 +29,7 @@ def add_branch(
 
     Args:
         x: (N, C, H, W).
-        branch: LayerNorm2d, PointwiseConv2d, any modules, PointwiseConv2d.
+        branch: LayerNorm2d, PointwiseConv2d, one or more modules, PointwiseConv2d; or any modules.
         gain: (1, C, 1, 1), or None for 1.
         reuse: without gradients, the result may take the place of x in memory.
         use_checkpoint: the backward computes the branch again instead of keeping its features.
@@ -57,9 +58,7 @@ def _add_fused(x: Tensor, branch: nn.Sequential, gain: Tensor | None) -> Tensor:
     recompute = _may_recompute(middle[-1])
     for module in middle[:-1] if recompute else middle:
         out = module(out)
-    matrix, bias = project.weight.flatten(1), project.bias.view(-1, 1)
-    if gain is not None:
-        matrix, bias = matrix * gain.view(-1, 1), bias * gain.view(-1, 1)
+    matrix, bias = fold_gain(project, gain)
     x = torch.add(x.flatten(2), bias)
     if recompute:
         added = _AddActivated.apply(x, out.flatten(2), matrix, middle[-1].approximate)
@@ -77,7 +76,7 @@ def _is_ours(x: Tensor, branch: nn.Module) -> bool:
         or x.device.type == "meta"
         or torch.is_autocast_enabled(x.device.type)
         or type(branch) is not nn.Sequential
-        or len(branch) < 3
+        or len(branch) < 4
     ):
         return False
     norm, expand, project = branch[0], branch[1], branch[-1]
