@@ -35,7 +35,8 @@ def add_branch(
         use_checkpoint: the backward computes the branch again instead of keeping its features.
     """
     ours = _is_ours(x, branch)
-    in_parts = ours and has_parts(list(branch[2:-1])) and not any(map(is_observed, branch[2:-1]))
+    middle = list(branch)[2:-1] if ours else []  # a slice of a Sequential would be a module, and slow
+    in_parts = ours and has_parts(middle) and not any(map(is_observed, middle))
     if use_checkpoint:
         if in_parts and count_groups(x) > 1:
             return add_branch_checkpointed(x, branch, gain)
@@ -117,7 +118,7 @@ class _AddActivated(torch.autograd.Function):
 
 
 def _may_recompute(module: nn.Module) -> bool:
-    return type(module) is nn.GELU and not is_observed(module)
+    return torch.is_grad_enabled() and type(module) is nn.GELU and not is_observed(module)
 
 
 class _RebuiltGELU(torch.autograd.Function):
