@@ -17,6 +17,7 @@ const say = (text) => ($("status").textContent = text);
 function showError(text) {
   $("error").textContent = text;
   $("error").hidden = !text;
+  if (text) $("error").scrollIntoView({ block: "nearest" });
 }
 
 function showNotes(notes) {
@@ -37,7 +38,7 @@ function setBusy(text) {
 
 // Runs one thing at a time, and shows in words why it failed.
 async function attempt(text, action) {
-  if (isBusy) return;
+  if (isBusy) return showError("Wait until the restoration has ended, or cancel it.");
   showError("");
   setBusy(text);
   try {
@@ -101,6 +102,7 @@ async function restore() {
   const reduced = job.result.reduction > 1 ? [`shown reduced by ${job.result.reduction}; the download has every pixel`] : [];
   showNotes([words, ...picture.notes, ...job.notes, ...reduced]);
   showFormats();
+  $("stage").scrollIntoView({ block: "nearest" });
   say(`Restored: ${words}.`);
 }
 

@@ -14,16 +14,20 @@ export async function loadNetworks() {
   const known = document.createElement("optgroup");
   known.label = "Networks";
   for (const each of networks) {
-    const task = each.usable ? each.task : each.words.split(";")[0];
-    known.append(option(each.id, task ? `${each.label}: ${task}` : each.label, !each.usable));
+    known.append(option(each.id, nameOf(each), !each.usable));
   }
   const without = document.createElement("optgroup");
   without.label = "Without weights";
-  without.append(option(OPERATOR, "converse2d: deblurring with a known blur"));
+  without.append(option(OPERATOR, "Deblurring by formula (converse2d)"));
   select.replaceChildren(known, without);
   select.value = (networks.find((each) => each.usable) ?? { id: OPERATOR }).id;
   select.disabled = false;
   showWhatApplies();
+}
+
+function nameOf(network) {
+  const words = network.usable ? network.task : network.words.split(";")[0];
+  return words ? `${words[0].toUpperCase()}${words.slice(1)} (${network.label})` : network.label;
 }
 
 function option(value, text, disabled = false) {
