@@ -32,7 +32,7 @@ from converse_basicsr.page.server import PageServer
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (20, 28, 3), dtype=np.uint8)
-LONG = {"network": "given-0", "tile": 16, "overlap": 15}  # of a large picture: hundreds of thousands of tiles
+LONG = {"network": "given-0", "tile": 16, "overlap": 12}  # of LARGE: thousands of tiles
 DEBLUR = {"network": "converse2d", "kernel": "gaussian:1.5", "lam": 0.01}
 LIMIT = 300_000
 NETWORKS = {
@@ -94,6 +94,9 @@ def encoded(pixels: np.ndarray, format: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format)
     return buffer.getvalue()
+
+
+LARGE = encoded(np.zeros((300, 300), np.uint8))
 
 
 @contextmanager
@@ -193,6 +196,11 @@ def test_another_origin_is_refused(page, server, origin):
     status, content, _ = page.ask("pictures?name=a.png", encoded(RGB), Origin=origin)
     assert status == 403 and b"another page" in content
     assert page.ask("networks", None, **{"Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert page.ask("", None, **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"})[0] == 403
+
+
+def test_a_link_to_the_page_can_be_followed(page):
+    assert page.ask("", None, **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"})[0] == 200
 
 
 def test_its_own_origin_is_answered(page, server):
@@ -414,6 +422,17 @@ def test_a_network_with_a_kernel(page, weights):
     assert np.array_equal(page.restored(encoded(RGB), settings), expected)
 
 
+def test_a_transparent_picture_and_its_progress(page, weights):
+    rgba = np.dstack([RGB, np.arange(560, dtype=np.uint8).reshape(20, 28)])
+    picture = page.upload(encoded(rgba))
+    job = page.wait(page.start(picture, {"network": "given-0"}))
+    assert job["share"] == 1
+    shown = np.asarray(Image.open(io.BytesIO(page.ask(f"jobs/{job['id']}/preview")[1])))
+    assert np.array_equal(shown, restore(rgba, load_network(weights[0])))
+    message = page.error(f"jobs/{job['id']}/result?format=jpeg")
+    assert message.startswith("JPEG cannot hold its transparency")
+
+
 @pytest.mark.parametrize("channels", ["y", "each"])
 def test_a_gray_network_on_colours(page, weights, channels):
     expected = restore(RGB, load_network(weights[2]), channels=channels)
@@ -501,7 +520,7 @@ def test_what_is_not_there_is_said(page):
 
 
 def test_one_restores_and_the_others_wait_their_turn(page):
-    large = page.upload(encoded(np.zeros((600, 600), np.uint8)))
+    large = page.upload(LARGE)
     first = page.start(large, LONG)
     assert page.wait(first, "running")["place"] == 0
     second = page.start(page.upload(encoded(RGB)), {"network": "given-0"})
@@ -521,7 +540,7 @@ def test_one_restores_and_the_others_wait_their_turn(page):
 
 
 def test_the_line_has_an_end(page):
-    first = page.start(page.upload(encoded(np.zeros((600, 600), np.uint8))), LONG)
+    first = page.start(page.upload(LARGE), LONG)
     picture = page.upload(encoded(RGB))
     waiting = [page.start(picture, DEBLUR) for _ in range(20)]
     message = page.error(f"jobs?picture={picture['id']}", json.dumps(DEBLUR).encode())
@@ -538,7 +557,7 @@ def test_progress_and_cancel_reach_into_a_call_of_the_network(tmp_path, tmp_path
     save_file({"params": network.state_dict(), "network_options": options}, tmp_path / "deep.pth")
     with served(tmp_path_factory.mktemp("page"), Choices([str(tmp_path / "deep.pth")])) as server:
         page = Page(server.address)
-        picture = page.upload(encoded(np.zeros((500, 500), np.uint8)))
+        picture = page.upload(LARGE)
         job, shares = page.start(picture, {"network": "given-0"}), []
         while not shares or 0 <= shares[-1] < 0.1:
             shares.append(page.json(f"jobs/{job['id']}")["share"])
@@ -592,7 +611,7 @@ def test_the_command_without_basicsr_ends_cleanly_and_leaves_no_files(tmp_path, 
         assert np.asarray(page.restored(encoded(RGB), {"network": "given-0"})).shape == (40, 56, 3)
         assert "the limit is 1 MB" in page.error("pictures?name=a.png", bytes(1_000_001), status=413)
         assert any(Path(folders["TMPDIR"]).rglob("*.npy"))
-        job = page.start(page.upload(encoded(np.zeros((600, 600), np.uint8))), LONG)
+        job = page.start(page.upload(LARGE), LONG)
         assert page.wait(job, "running")
         start = time.monotonic()
         process.send_signal(signal.SIGINT)

@@ -69,7 +69,7 @@ class Choices:
 
     def __init__(self, given: Sequence[str] = ()):
         self._ready = threading.Event()
-        chosen = [_given(number, name) for number, name in enumerate(given)]
+        chosen = [_given(number, name) for number, name in enumerate(dict.fromkeys(given))]
         for choice in chosen:
             choice.load()
         names = {choice.id for choice in chosen}
@@ -112,4 +112,4 @@ def _given(number: int, name: str) -> Choice:
     path = locate(name)
     if entry is not None and path.name == entry.file:
         return Choice(name, name, entry.task, path)
-    return Choice(f"given-{number}", path.name, "", path)
+    return Choice(f"given-{number}", Path(name).name or path.name, "", path)

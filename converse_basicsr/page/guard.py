@@ -41,7 +41,8 @@ class Guard:
         hosts = headers.get_all("Host", [])
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise Refused(403, "this page is only for addresses of this computer")
-        if headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        is_followed = method == "GET" and headers.get("Sec-Fetch-Dest") == "document"  # a link, as in a web terminal
+        if headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none") and not is_followed:
             raise Refused(403, "another page may not use this one")
         origins = headers.get_all("Origin", [])
         if method == "POST" and any(origin.removeprefix("http://") not in self._hosts for origin in origins):

@@ -55,7 +55,7 @@ class PageServer(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address) -> None:
         """A browser that closes its connection is no news."""
-        if not isinstance(sys.exc_info()[1], OSError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
@@ -87,9 +87,9 @@ class Handler(BaseHTTPRequestHandler):
             found = as_json({"error": str(error)}, 404)
         except UserError as error:
             found = as_json({"error": in_one_line(error)}, 400)
-        except OSError:
+        except (ConnectionError, TimeoutError):
             raise
-        except Exception as error:  # a bug, or too little memory: the page goes on
+        except Exception as error:  # a bug, or too little memory or space on the disk: the page goes on
             found = as_json({"error": f"unexpected {type(error).__name__}: {error}".splitlines()[0]}, 500)
         self._send(found)
 
