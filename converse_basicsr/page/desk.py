@@ -119,9 +119,8 @@ class Desk:
         restorer = restorer_for(job.settings, self.choices, self.kernels, self.device, job.notes.append)
         picture = job.upload.picture
         alpha = None if picture.alpha is None else picture.alpha[None]
-        parts = 2 if alpha is not None and restorer.scale > 1 else 1  # alpha is enlarged as a picture of its own
         size = picture.pixels.shape[0] * picture.pixels.shape[1]
-        with reporting_layers(restorer, size, parts, progress) as per_call:
+        with reporting_layers(restorer, size, progress) as per_call:
             pixels, alpha = restore_pixels(restorer, picture.pixels[None], alpha, per_call)
         after = picture.with_pixels(pixels[0], None if alpha is None else alpha[0])
         job.result = to_disk(after, self.folder / job.id)

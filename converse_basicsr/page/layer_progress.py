@@ -17,7 +17,7 @@ _LEAST_PIXELS = 150 * 150  # a smaller picture is done before that is worth it
 
 @contextmanager
 def reporting_layers(
-    restorer: Restorer, pixels: int, parts: int, report: Callable[[float], None]
+    restorer: Restorer, pixels: int, report: Callable[[float], None]
 ) -> Iterator[Callable[[int, int], None]]:
     """Within the block report(share) is called with the share of the work that is done, at every layer.
 
@@ -27,13 +27,12 @@ def reporting_layers(
     Args:
         restorer: its network gets hooks for the time of the block.
         pixels: of the picture.
-        parts: how often the restorer is called, of equal length.
         report: called in the thread that restores.
 
     Yields:
         progress(done, total) of calls, for the restorer.
     """
-    watch = _Watch(report, parts)
+    watch = _Watch(report)
     hooks = [layer.register_forward_hook(watch.passed) for layer in _layers(restorer.network)]
     try:
         if hooks and pixels >= _LEAST_PIXELS:
@@ -52,28 +51,21 @@ def _layers(network: nn.Module) -> list[nn.Module]:
 class _Watch:
     """Where the restoration is: in which call, and behind how many layers of it."""
 
-    def __init__(self, report: Callable[[float], None], parts: int):
+    def __init__(self, report: Callable[[float], None]):
         self.report = report
-        self.parts = parts
-        self.part = 0
         self.shares: list[float] = []  # of the time of a call, behind each layer
         self.times: list[float] = []  # when each layer was passed in this call
         self.done, self.total = 0, 1
 
     def progress(self, done: int, total: int) -> None:
-        if self.done == self.total:  # it begins again
-            self.part += 1
         self.done, self.total = done, total
         self.times.clear()
-        self._report(0)
+        self.report(done / total)
 
     def passed(self, module: nn.Module, args: tuple, output: object) -> None:
         self.times.append(time.perf_counter())
         within = self.shares[len(self.times) - 1] if len(self.times) <= len(self.shares) else 0
-        self._report(within)
-
-    def _report(self, within: float) -> None:
-        self.report((self.part + (self.done + within) / self.total) / self.parts)
+        self.report(min((self.done + within) / self.total, 1))  # 1 while a transparent picture's alpha is enlarged
 
 
 def _shares(restorer: Restorer, watch: _Watch) -> list[float]:
