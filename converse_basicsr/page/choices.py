@@ -84,8 +84,8 @@ class Choices:
             elif choice.network is None:
                 try:
                     choice.load()
-                except UserError as error:
-                    choice.words = str(error)
+                except Exception as error:  # the page goes on with the others
+                    choice.words = str(error).partition("\n")[0] or type(error).__name__
         self._ready.set()
 
     def describe(self) -> list[dict]:

@@ -72,6 +72,7 @@ function kernel() {
 }
 
 async function showKernel() {
+  $("blur-angle").disabled = $("blur-sigma").disabled || $("blur-sigma2").value === ""; // a round blur has none
   const asked = wantsKernel() ? kernel() : null;
   let address = "";
   let problem = "";
