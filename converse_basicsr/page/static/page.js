@@ -22,7 +22,7 @@ function showError(text) {
 
 function showNotes(notes) {
   $("notes").replaceChildren(...notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
-  $("notes").hidden = notes.length === 0;
+  $("notes").hidden = false; // an empty line, so that the picture keeps its size
 }
 
 function setBusy(text) {
