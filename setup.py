@@ -15,6 +15,7 @@ setup(
     package_dir={FILES: "options"},
     package_data={
         "converse_basicsr.benchmark.reporting": ["templates/*"],
+        "converse_basicsr.page": ["static/*"],
         "converse_basicsr.restoration": ["memory.json"],
         FILES: ["*.yml", "*.json", "*/*"],
     },
