@@ -15,7 +15,7 @@ from ..inference.consistency import build_consistency
 from ..inference.tiling import count_tiles
 from .colour import calls_for, restore_channels
 from .devices import choose_device, half_precision, is_out_of_memory, release_memory
-from .memory import Budget
+from .memory import CONSISTENCY, Budget
 from .progress import Progress, Steps
 from .settings import check_settings, kernel_for, scale_of
 from .sizes import enlarged_to, least_side
@@ -93,7 +93,8 @@ class Restorer:
 
     def _restore(self, x: Tensor, steps: "Steps") -> Tensor:
         """(N, in_channels, h, w) -> (N, C', s*h, s*w); out of memory halves the tile."""
-        tile = self.tile or self.budget.tile(self.network, x.shape, self.scale, self.x8, self.overlap)
+        after = CONSISTENCY if self.consistency else 0
+        tile = self.tile or self.budget.tile(self.network, x.shape, self.scale, self.x8, self.overlap, after)
         if tile is not None and self.tile is None and x.shape[0] > 1:  # the images one by one may need no tiles
             steps.parts *= x.shape[0]
             return torch.cat([self._restore(each, steps) for each in x.split(1)])
