@@ -147,7 +147,7 @@ def test_samples_and_channels_are_apart_and_the_arguments_stay():
     assert torch.equal(result[1:, 2:], step(x[1:, 2:], y[1:, 2:]))
     last = step(x.contiguous(memory_format=torch.channels_last), y.contiguous(memory_format=torch.channels_last))
     assert torch.equal(last, result)
-    assert torch.equal(step(x.requires_grad_(), y), result)
+    assert torch.equal(step(x.requires_grad_(), y, device="cpu"), result)
 
 
 def test_precision():
@@ -275,3 +275,15 @@ def test_x8_and_the_step_can_be_exchanged_for_a_symmetric_psf():
         return nn.functional.pixel_shuffle(network(y), 2)
 
     assert (restore_x8(lambda each: step(run(each), each), y) - step(restore_x8(run, y), y)).abs().max() < 1e-12
+
+
+def test_the_step_counts_in_the_budget_of_memory():
+    """A picture whose tiles fit, but not the step after them, is refused."""
+    from converse_basicsr.restoration.memory import CONSISTENCY, Budget
+
+    budget = Budget(None, torch.device("cpu"))
+    budget.size, shape = 400_000_000, torch.Size((1, 3, 1000, 1000))
+    network = nn.Conv2d(3, 12, 3)
+    assert budget.tile(network, shape, 2, False, 16) is not None
+    with pytest.raises(UserError, match="memory: tiles of 48x48 of this picture need"):
+        budget.tile(network, shape, 2, False, 16, CONSISTENCY)

@@ -38,15 +38,16 @@ class Consistency:
         self._cache = FilterCache()  # all channels have the same filter
 
     @torch.no_grad()
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, y: Tensor, device: torch.device | str | None = None) -> Tensor:
         """The image nearest to x that is consistent with y.
 
         Args:
             x: (N, C, s*h, s*w), a restored image.
             y: (N, C, h, w), its input.
+            device: computes the step, one channel of one sample at a time; None: the device of x.
 
         Returns:
-            (N, C, s*h, s*w) without gradients, float32 (float64 if x is), neither clipped nor rounded.
+            (N, C, s*h, s*w) on the device of x, without gradients, float32 (float64 if x is), neither clipped nor rounded.
 
         Raises:
             UserError: the shapes do not fit.
@@ -57,8 +58,9 @@ class Consistency:
             raise UserError(f"consistency: the restored image must have the shape {needed}, got {tuple(x.shape)}")
         dtype = torch.promote_types(x.dtype, torch.float32)
         x = x.to(dtype, copy=True, memory_format=torch.contiguous_format)
-        for plane, low in zip(x.flatten(0, 1), y.to(x).flatten(0, 1), strict=True):  # one by one, to save memory
-            plane += self._correction(plane[None, None], low[None, None])[0, 0]
+        device = x.device if device is None else device
+        for plane, low in zip(x.view(-1, 1, 1, *x.shape[-2:]), y.reshape(-1, 1, 1, h, w), strict=True):
+            plane += self._correction(plane.to(device), low.to(device, dtype)).to(x.device)
         return x
 
     def reduce(self, x: Tensor) -> Tensor:

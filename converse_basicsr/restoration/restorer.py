@@ -89,7 +89,18 @@ class Restorer:
 
         steps = Steps(progress, calls_for(x.shape[1], self.in_channels, self.channels))
         restored = restore_channels(run, x, self.in_channels, self.channels)
-        return self.consistency(restored, x) if self.consistency else restored
+        return self._consistent(restored, x) if self.consistency else restored
+
+    def _consistent(self, restored: Tensor, x: Tensor) -> Tensor:
+        """The result of the consistency step, on a GPU if its memory suffices."""
+        if self.device.type == "cuda":
+            try:
+                return self.consistency(restored, x, self.device)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            release_memory(self.device)
+        return self.consistency(restored, x)
 
     def _restore(self, x: Tensor, steps: "Steps") -> Tensor:
         """(N, in_channels, h, w) -> (N, C', s*h, s*w); out of memory halves the tile."""
