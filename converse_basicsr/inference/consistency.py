@@ -47,7 +47,8 @@ class Consistency:
             device: computes the step, one channel of one sample at a time; None: the device of x.
 
         Returns:
-            (N, C, s*h, s*w) on the device of x, without gradients, neither clipped nor rounded; float32, or float64 as x.
+            (N, C, s*h, s*w) on the device of x, without gradients, neither clipped nor rounded; float32, or float64 if
+            x is.
 
         Raises:
             UserError: the shapes do not fit.
