@@ -264,6 +264,8 @@ def test_restore_without_the_step_is_as_before():
     np.testing.assert_array_equal(restore(image, Wrong()), expected)
     with pytest.raises(UserError, match="consistency: must be bicubic or a blur kernel"):
         restore(image, Wrong(), consistency="cubic")
+    with pytest.raises(UserError, match="consistency_lam: has no effect without consistency"):
+        restore(image, Wrong(), consistency_lam=0.1)
 
 
 def test_x8_and_the_step_can_be_exchanged_for_a_symmetric_psf():

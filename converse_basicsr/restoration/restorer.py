@@ -69,6 +69,8 @@ class Restorer:
         self.x8 = x8
         if x8 and kernel is not None and self.scale > 1:
             raise UserError("x8: flips do not fit a blur kernel with scale above 1; leave one of them out")
+        if consistency is None and consistency_lam is not None:
+            raise UserError("consistency_lam: has no effect without consistency")
         self.consistency = None if consistency is None else build_consistency(consistency, self.scale, consistency_lam)
         self.amp = half_precision(self.device) if amp else None
         self.tile = tile
