@@ -14,6 +14,7 @@ from .kinds import (
     Must,
     Name,
     NamePart,
+    Positive,
     Probabilities,
     Probability,
     Range,
@@ -188,9 +189,19 @@ class Validation(Section):
     x8: Switch = Field(False, description="RestorationModel: average over the 8 flips and transposes.")
     tile: Count | None = Field(None, description="RestorationModel: side of a tile in input pixels; ~: whole images.")
     tile_overlap: Index | None = Field(None, description="RestorationModel: overlap of tiles in input pixels.")
+    consistency: FilePath | None = Field(
+        None, description="RestorationModel: make results reduce to their input; bicubic, or a blur kernel (a file)."
+    )
+    consistency_lam: Positive | None = Field(None, description="RestorationModel: weight of the result (0.01).")
     num_val_samples: Count = Field(16, description="StyleGAN2Model: number of images.")
     flip_seq: Switch = Field(False, description="VideoRecurrentModel: restore the sequence and its mirror image.")
     center_frame_only: Switch = Field(False, description="VideoRecurrentModel: measure the middle frame only.")
+
+    @model_validator(mode="after")
+    def _has_a_use_for_lam(self) -> "Validation":
+        if self.consistency_lam is not None and self.consistency is None:
+            raise wrong("has no effect without val:consistency", "consistency_lam")
+        return self
 
 
 class Wandb(Section):
