@@ -61,7 +61,9 @@ def test_is_valid(block, tmp_path):
         for words in commands_in(block.text):
             check_command(words)
             own = own_arguments(words)
-            assert block.needs or own and own[0] not in SLOW, f"{words}: say what the block needs (markdown_blocks.py)"
+            assert block.needs or (own and own[0] not in SLOW), (
+                f"{words}: say what the block needs (markdown_blocks.py)"
+            )
     elif block.language == "python":
         compile(block.before + block.text, block.place, "exec")
     elif block.language == "yaml":

@@ -103,7 +103,11 @@ def test_wrong_commands(line):
 
 
 def test_arguments_of_our_command():
-    assert own_arguments("A=1 srun python -m converse_basicsr test -opt x".split()) == ["test", "-opt", "x"]
+    assert own_arguments(["A=1", "srun", "python", "-m", "converse_basicsr", "test", "-opt", "x"]) == [
+        "test",
+        "-opt",
+        "x",
+    ]
     assert own_arguments(["pip", "install", "converse_basicsr"]) is None
 
 
