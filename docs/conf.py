@@ -11,11 +11,8 @@ author = "the authors of converse-basicsr"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
-suppress_warnings = ["toc.empty_glob"]  # pages in the table of contents that are not there yet
-nitpicky = False
 
 myst_heading_anchors = 3
-myst_links_external_new_tab = False
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -134,7 +134,7 @@ class TrainSet(Loaded):
         1, description="An epoch has this many times the number of images."
     )
     skip_unreadable: Index = Field(
-        0, description="Samples of each process that may be skipped because their files cannot be read."
+        0, description="Samples that may be skipped, of all processes together, because their files cannot be read."
     )
 
     @model_validator(mode="after")
