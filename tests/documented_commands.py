@@ -1,9 +1,12 @@
 """Checks of command lines that a page shows: programs, options and files exist, forced values fit the schema."""
 
+import contextlib
 import importlib.util
+import io
 import re
 import shlex
 from argparse import Namespace
+from itertools import takewhile
 
 from conftest import REPOSITORY
 
@@ -56,6 +59,24 @@ def check_command(words: list[str]) -> None:
         assert (REPOSITORY / words[1]).is_file(), f"no script {words[1]}"
     else:
         assert words[0] in SHELL, f"unknown program {words[0]!r}; output and placeholders belong in a text block"
+
+
+def check_mention(code: str) -> None:
+    """Fail if the text names a file of the repository, or a command of ours or its option, that does not exist."""
+    words = code.split()
+    if FOLDERS.match(code):
+        assert (REPOSITORY / code).exists(), f"{code} does not exist"
+    if words[:1] != ["basicsr"] or "|" in code:
+        return
+    names = list(takewhile(re.compile("[a-z][a-z-]*$").match, words[1:]))
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        try:
+            build_parser().parse_args([*names, "--help"])
+        except SystemExit as stop:
+            assert not stop.code, f"no command {code}"
+    for option in (word for word in words if word.startswith("-")):
+        assert re.search(rf"{re.escape(option)}\b", printed.getvalue()), f"{code}: no option {option}"
 
 
 def _check_own(arguments: list[str]) -> None:

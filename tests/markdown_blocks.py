@@ -78,6 +78,13 @@ def blocks_of(page: Path) -> list[Block]:
     return blocks
 
 
+def code_in_text(page: Path) -> list[str]:
+    """The pieces of code within the sentences and tables of a page."""
+    tokens = MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8"))
+    children = [child for token in tokens if token.type == "inline" for child in token.children]
+    return [child.content for child in children if child.type == "code_inline"]
+
+
 def _guess(text: str) -> str:
     """The language of an indented block."""
     if text.startswith("$ "):

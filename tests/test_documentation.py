@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import REPOSITORY
-from documented_commands import check_command, commands_in, own_arguments
-from markdown_blocks import Block, blocks_of, pages
+from documented_commands import check_command, check_mention, commands_in, own_arguments
+from markdown_blocks import Block, blocks_of, code_in_text, pages
 from PIL import Image
 
 from converse_basicsr.benchmark.schema import WrittenFile
@@ -31,7 +31,7 @@ ELLIPSIS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 @pytest.fixture
 def desk(in_tmp) -> Path:
     """The current directory of a reader: pictures, a trained network or two, and what the repository has."""
-    for name in ("options", "scripts"):
+    for name in ("options", "scripts", "examples"):
         Path(name).symlink_to(REPOSITORY / name)
     pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     for name in ("photo.jpg", "photos/one.png", "photos/trip/two.jpg", "scans/page.tif"):
@@ -69,6 +69,12 @@ def test_is_valid(block, tmp_path):
     elif block.language == "yaml":
         (tmp_path / "block.yml").write_text(block.text)
         check_fragment(read_mapping(str(tmp_path / "block.yml")))
+
+
+@pytest.mark.parametrize("page", BLOCKS)
+def test_names_in_the_text_exist(page):
+    for code in code_in_text(REPOSITORY / page):
+        check_mention(code)
 
 
 @pytest.mark.usefixtures("desk", "needs_basicsr")

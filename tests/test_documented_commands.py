@@ -1,7 +1,7 @@
 """The checks of documented blocks find what is wrong."""
 
 import pytest
-from documented_commands import check_command, commands_in, own_arguments
+from documented_commands import check_command, check_mention, commands_in, own_arguments
 from markdown_blocks import NEEDS, blocks_of
 from test_documentation import check_fragment, run_page
 
@@ -100,6 +100,14 @@ def test_wrong_commands(line):
     with pytest.raises((AssertionError, UserError, SystemExit)):
         for words in commands_in(line):
             check_command(words)
+
+
+def test_names_in_the_text():
+    for right in ("basicsr weights export-hub", "basicsr train --auto_resume", "basicsr COMMAND --help", "train: amp"):
+        check_mention(right)
+    for wrong in ("basicsr trian", "basicsr weights put", "basicsr train --auto", "options/none.yml"):
+        with pytest.raises(AssertionError):
+            check_mention(wrong)
 
 
 def test_arguments_of_our_command():
