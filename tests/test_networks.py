@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from converse_basicsr import Converse2D
+from converse_basicsr import Converse2D, converse2d
 from converse_basicsr.networks import (
     ConverseDnCNN,
     ConverseNet,
     ConverseSRResNet,
     ConverseUSRNet,
+    DeconvolutionResNet,
     DnCNN,
     UpsamplerSRResNet,
 )
@@ -129,6 +130,7 @@ OWN_OPTIONS = {
         {"psf_size": 5},
         {"num_embed": 8},
         {"data_eps": 0.5},
+        {"kernel_residual": True},
         {"prior": "bicubic"},
     ],
 }
@@ -162,15 +164,18 @@ def test_srresnet_upscales_and_starts_as_its_bilinear_skip(upscale, spatial_op):
     torch.testing.assert_close(network(x), expected)
 
 
-@pytest.mark.parametrize("network_class", NETWORKS)
-def test_every_parameter_is_trained(network_class):
+@pytest.mark.parametrize(
+    ("network_class", "options"),
+    [*((network, {}) for network in NETWORKS), (ConverseUSRNet, {"kernel_residual": True}), (DeconvolutionResNet, {})],
+)
+def test_every_parameter_is_trained(network_class, options):
     torch.manual_seed(0)
-    network = network_class(**TINY)
+    network = network_class(**TINY, **options)
     with torch.no_grad():
         for parameter in network.parameters():  # with a kernel of sum 1, x0 is the solution for any lam
             parameter.add_(0.1 * torch.randn_like(parameter))
     inputs = [torch.rand(2, 1 if network_class is ConverseDnCNN else 3, 8, 9)]
-    if network_class is ConverseUSRNet:
+    if network_class in (ConverseUSRNet, DeconvolutionResNet):
         inputs += [torch.full((2, 1, 7, 7), 1 / 49)]
     network(*inputs).square().mean().backward()
     still = [key for key, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()]
@@ -211,6 +216,34 @@ def test_an_untrained_network_gives_nearly_its_input(network_class, channels, sp
     assert not torch.equal(y, x)
 
 
+@pytest.mark.parametrize("psf_size", [4, 7])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+@pytest.mark.parametrize("network_class", [ConverseUSRNet, DeconvolutionResNet])
+def test_a_network_that_knows_its_kernel_starts_as_a_deconvolution(network_class, scale, psf_size):
+    torch.manual_seed(0)
+    options = {"kernel_residual": True, "psf_size": psf_size} if network_class is ConverseUSRNet else {}
+    x, kernel = torch.rand(2, 3, 9, 8).double(), torch.rand(2, 1, psf_size, psf_size).double()
+    kernel /= kernel.sum((2, 3), keepdim=True)
+    expected = converse2d(x, kernel.expand(-1, 3, -1, -1), torch.full((1, 3, 1, 1), 0.05).double(), scale, "nearest")
+    found = network_class(**TINY, **options).double()(x, kernel, scale)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)  # conv1 is inverted in float32
+
+
+@pytest.mark.parametrize(
+    ("network_class", "options", "message"),
+    [
+        (ConverseUSRNet, {"kernel_residual": True, "spatial_op": "conv"}, "needs spatial_op 'converse', got 'conv'"),
+        (ConverseUSRNet, {"kernel_residual": True, "data_eps": 0.05}, "data_eps must be below 0.05, got 0.05"),
+        (ConverseUSRNet, {"kernel_residual": 1}, "kernel_residual must be True or False, got 1"),
+        (DeconvolutionResNet, {"lam": 0}, "lam must be above 0, got 0"),
+        (DeconvolutionResNet, {"prior": "cubic"}, "prior 'cubic' is not known"),
+    ],
+)
+def test_options_of_known_kernels_name_the_value(network_class, options, message):
+    with pytest.raises(ValueError, match=message):
+        network_class(**TINY, **options)
+
+
 def test_channels_that_cannot_be_undone_are_left_as_they_are():
     x = torch.rand(1, 1, 12, 12)
     assert ConverseNet(num_in_ch=1, num_feat=4, num_block=1)(x).shape[1] == 3
@@ -223,6 +256,7 @@ def test_channels_that_cannot_be_undone_are_left_as_they_are():
         (ConverseNet(num_in_ch=1, **TINY), 1, 1),
         (ConverseUSRNet(**TINY), 3, 1),
         (ConverseSRResNet(upscale=8, **TINY), 3, 8),
+        (DeconvolutionResNet(num_in_ch=1, **TINY), 1, 1),
         (UpsamplerSRResNet(num_in_ch=1, num_out_ch=1, upscale=3, **TINY), 1, 3),
         (DnCNN(num_in_ch=3, num_feat=4, num_layer=3), 3, 1),
     ],

@@ -102,6 +102,21 @@ def test_converse_is_the_layer(scale):
     assert torch.equal(up(x), layer(x))
 
 
+@pytest.mark.parametrize("upsampler", UPSAMPLERS)
+@pytest.mark.parametrize("upscale", [4, 8])
+def test_one_step_has_the_whole_factor(upsampler, upscale):
+    network = build(upsampler, upscale=upscale, single_step=True)
+    assert network(torch.rand(1, 3, 4, 3)).shape == (1, 3, 4 * upscale, 3 * upscale)
+    assert not hasattr(network, "up2")
+
+
+@pytest.mark.parametrize(("single_step", "kernel_size"), [(False, 3), (False, 4), (True, 4), (True, 8)])
+def test_the_kernel_size_of_converse(single_step, kernel_size):
+    network = build("converse", upscale=4, single_step=single_step, up_kernel_size=kernel_size)
+    sizes = {module.weight.shape[-1] for module in network.modules() if isinstance(module, Converse2D)}
+    assert sizes == {kernel_size} and network(torch.rand(1, 3, 4, 3)).shape == (1, 3, 16, 12)
+
+
 def test_the_benchmark_compares_each_of_them_and_nothing_else():
     models = yaml.safe_load((REPOSITORY / "options/benchmark/upsamplers.yml").read_text())["models"].values()
     assert [model["upsampler"] for model in models] == list(UPSAMPLERS)
@@ -115,6 +130,11 @@ def test_the_benchmark_compares_each_of_them_and_nothing_else():
     [
         ({"upsampler": "bicubic"}, "upsampler must be one of pixelshuffle, conv_transpose, .* got 'bicubic'"),
         ({"upsampler": "dysample", "num_feat": 6}, "dysample needs num_feat to be a multiple of 4, got 6"),
+        (
+            {"upsampler": "dysample", "up_kernel_size": 4},
+            "can be chosen with upsampler 'converse' only, got 'dysample'",
+        ),
+        ({"upsampler": "converse", "single_step": 4}, "single_step must be True or False, got 4"),
         ({"upsampler": "carafe", "upscale": 5}, "upscale must be one of 2, 3, 4, 8, got 5"),
         ({"upsampler": "converse", "num_in_ch": 4}, r"the skip needs num_in_ch 1 or num_out_ch \(3\), got 4"),
     ],

@@ -20,6 +20,7 @@ NETWORKS = [
         for upscale in (2, 3, 4, 8)
         for upsampler in UPSAMPLERS
     ),
+    ("DeconvolutionResNet", {"num_in_ch": 1, "num_feat": 4, "num_block": 3}),
     ("DnCNN", {"num_in_ch": 3, "num_feat": 4, "num_layer": 5, "batch_norm": True}),
     ("DnCNN", {"num_in_ch": 1, "num_feat": 4, "num_layer": 5, "batch_norm": False}),
 ]

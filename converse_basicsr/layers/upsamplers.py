@@ -12,23 +12,28 @@ from .converse2d import Converse2D
 UPSAMPLERS = ("pixelshuffle", "conv_transpose", "nearest_conv", "converse", "carafe", "dysample")
 
 
-def build_upsampler(upsampler: str, num_feat: int, scale: int) -> tuple[nn.Module, nn.Module]:
+def build_upsampler(
+    upsampler: str, num_feat: int, scale: int, kernel_size: int | None = None
+) -> tuple[nn.Module, nn.Module]:
     """Build an upsampling stage: a convolution, and the module after it. Together they mix channels and upsample.
 
     Args:
         upsampler: one of UPSAMPLERS:
             'pixelshuffle': 3x3 convolution to s*s times the channels, and PixelShuffle (Shi et al., CVPR 2016).
-            'conv_transpose': a transposed convolution alone, k = 4 for s = 2, k = 5 for s = 3.
+            'conv_transpose': a transposed convolution alone, k = 4 for s = 2, k = 5 for s = 3, k = 8 for s = 4.
             'nearest_conv': nearest upsampling, then a 3x3 convolution; nothing before.
-            'converse': 3x3 convolution, and Converse2D with k = s.
+            'converse': 3x3 convolution, and Converse2D.
             'carafe': 3x3 convolution, and CARAFE.
             'dysample': 3x3 convolution, and DySample.
         num_feat: C.
-        scale: s, 2 or 3.
+        scale: s.
+        kernel_size: k of Converse2D; None means s.
 
     Raises:
-        ValueError: the name is not known, or num_feat does not fit it.
+        ValueError: the name is not known, num_feat does not fit it, or it has no kernel_size.
     """
+    if kernel_size is not None and upsampler != "converse":
+        raise ValueError(f"the kernel size can be chosen with upsampler 'converse' only, got {upsampler!r}")
     if upsampler == "pixelshuffle":
         return nn.Conv2d(num_feat, num_feat * scale**2, 3, padding=1), nn.PixelShuffle(scale)
     if upsampler == "conv_transpose":
@@ -37,7 +42,8 @@ def build_upsampler(upsampler: str, num_feat: int, scale: int) -> tuple[nn.Modul
     if upsampler == "nearest_conv":
         return nn.Identity(), NearestConv2d(num_feat, scale)
     if upsampler == "converse":
-        up = Converse2D(num_feat, num_feat, scale, scale, padding=2, padding_mode="replicate", eps=1e-3)
+        size = scale if kernel_size is None else kernel_size
+        up = Converse2D(num_feat, num_feat, size, scale, padding=2, padding_mode="replicate", eps=1e-3)
     elif upsampler == "carafe":
         up = Carafe(num_feat, scale)
     elif upsampler == "dysample":

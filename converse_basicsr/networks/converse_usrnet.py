@@ -12,7 +12,7 @@ from ..layers.pointwise import PointwiseConv2d
 from ..layers.spatial import check_spatial_op
 from ..ops import converse2d
 from ..ops.blur import depthwise
-from ..ops.prior import prior_image, regularisation
+from ..ops.prior import prior_image, regularisation, regularisation_bias
 from .denoiser import Denoiser
 from .initialisation import invert_pointwise
 
@@ -33,16 +33,34 @@ class KernelNet(nn.Module):
         return self.fc3(embedding).unflatten(1, (self.num_embed, self.psf_size, self.psf_size))
 
 
+def delta(kernel: Tensor) -> Tensor:
+    """The kernel of no blur, in the shape of a blur kernel: 1 in the centre, else 0."""
+    size = kernel.shape[-1]
+    before, after = size // 2, (size - 1) // 2
+    return F.pad(torch.ones_like(kernel[..., :1, :1]), (before, after, before, after))
+
+
 @torch.no_grad()
 def start_at_delta(kernelnet: KernelNet, convs: nn.ModuleList) -> None:
     """Initialise the embedding so that every data step gets a kernel near the delta, for any blur kernel."""
-    delta = torch.zeros(kernelnet.num_embed, kernelnet.psf_size, kernelnet.psf_size)
-    delta[:, kernelnet.psf_size // 2, kernelnet.psf_size // 2] = 1
+    size = kernelnet.psf_size
     kernelnet.fc3.weight.mul_(0.1)
-    kernelnet.fc3.bias.copy_(delta.flatten())
+    kernelnet.fc3.bias.copy_(delta(torch.zeros(kernelnet.num_embed, size, size)).flatten())
     for conv in convs:
         conv.weight.mul_(0.2).add_(1 / kernelnet.num_embed)
         conv.bias.zero_()
+
+
+RESIDUAL_LAM = 0.05  # regularisation weight at the start with kernel_residual, where the data step really deconvolves
+
+
+@torch.no_grad()
+def start_at_kernel(convs: nn.ModuleList, step: "DataStep") -> None:
+    """Initialise the learned corrections of the kernels as zero, and lam as RESIDUAL_LAM."""
+    for conv in convs:
+        conv.weight.zero_()
+        conv.bias.zero_()
+    step.alpha.fill_(regularisation_bias(RESIDUAL_LAM, step.eps))
 
 
 class DataStep(nn.Module):
@@ -79,8 +97,13 @@ class DataStep(nn.Module):
 class ConverseUSRNet(nn.Module):
     """Unrolled restoration in feature space: data steps conditioned on the blur kernel, and a shared prior step.
 
-    The kernels of the data steps are initialised near a delta, and the last convolution as the inverse of the first:
-    an untrained network nearly returns its (upsampled) input. Random kernels would scramble it and slow training down.
+    An MLP embeds the blur kernel, and a 1x1 convolution for each data step makes its kernels from the embedding. They
+    are initialised near a delta, and the last convolution as the inverse of the first: an untrained network nearly
+    returns its (upsampled) input. Random kernels would scramble it and slow training down.
+
+    With kernel_residual, the MLP makes only corrections: the first data step takes the blur kernel plus a correction
+    for each channel, the later ones a delta plus a correction. The corrections start at zero and the regularisation
+    weights at 0.05, so an untrained network is the exact regularised inverse of blur and decimation.
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
     defaults are the published network.
@@ -104,6 +127,8 @@ class ConverseUSRNet(nn.Module):
             'conv_transpose', see layers/spatial.py. Default: 'converse'.
         use_checkpoint (bool): Compute the blocks again in the backward instead of keeping their features: less memory
             and more time in training. Default: False.
+        kernel_residual (bool): Learn corrections of the blur kernel instead of the kernels of the data steps. Not in
+            the paper; needs spatial_op 'converse'. Default: False, as published.
     """
 
     def __init__(
@@ -126,8 +151,14 @@ class ConverseUSRNet(nn.Module):
         fast_size: bool = False,
         spatial_op: str = "converse",
         use_checkpoint: bool = False,
+        kernel_residual: bool = False,
     ):
         super().__init__()
+        check_flag("kernel_residual", kernel_residual)
+        if kernel_residual and spatial_op != "converse":
+            raise ValueError(f"kernel_residual needs spatial_op 'converse', got {spatial_op!r}")
+        if kernel_residual and not 0 <= data_eps < RESIDUAL_LAM:
+            raise ValueError(f"with kernel_residual, data_eps must be below {RESIDUAL_LAM}, got {data_eps!r}")
         self.in_channels = num_in_ch
         self.scale = 1  # without the argument scale
         options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op
@@ -141,7 +172,11 @@ class ConverseUSRNet(nn.Module):
         self.d = DataStep(num_feat, data_eps, prior, learn_lam, spatial_op)
         self.p = Denoiser(block() for _ in range(num_block))
         self.conv2 = PointwiseConv2d(num_feat, num_out_ch)
-        start_at_delta(self.kernelnet, self.convs)
+        self.kernel_residual = kernel_residual
+        if kernel_residual:
+            start_at_kernel(self.convs, self.d)
+        else:
+            start_at_delta(self.kernelnet, self.convs)
         invert_pointwise(self.conv1, self.conv2)
 
     def forward(self, lq: Tensor, kernel: Tensor, scale: int = 1) -> Tensor:
@@ -164,6 +199,9 @@ class ConverseUSRNet(nn.Module):
         embedding = self.kernelnet(kernel)
         x = self.conv1(lq)
         for i, conv in enumerate(self.convs):
-            x = self.d(x, conv(embedding), scale if i == 0 else 1)
+            psf = conv(embedding)
+            if self.kernel_residual:
+                psf = psf + (kernel if i == 0 else delta(kernel))
+            x = self.d(x, psf, scale if i == 0 else 1)
             x = self.p(x)
         return self.conv2(x)

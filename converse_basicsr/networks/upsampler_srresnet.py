@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..layers.converse2d import check_flag
 from ..layers.upsamplers import build_upsampler
 from .upscaling import STAGES, check_upscaling
 
@@ -49,6 +50,9 @@ class UpsamplerSRResNet(nn.Module):
         upsampler (str): 'pixelshuffle', 'conv_transpose', 'nearest_conv', 'converse', 'carafe' or 'dysample', see
             layers/upsamplers.py. Upsamplers that do not mix channels follow a 3x3 convolution, as PixelShuffle does.
             Default: 'pixelshuffle'.
+        up_kernel_size (int | None): Side k of Converse2D's kernels; None means the factor of the stage. With upsampler
+            'converse' only. Default: None.
+        single_step (bool): One stage with the whole factor, also for 4 and 8. Default: False.
 
     Shape: (N, num_in_ch, h, w) in [0, 1] -> (N, num_out_ch, upscale*h, upscale*w).
     """
@@ -61,15 +65,20 @@ class UpsamplerSRResNet(nn.Module):
         num_block: int = 16,
         upscale: int = 4,
         upsampler: str = "pixelshuffle",
+        up_kernel_size: int | None = None,
+        single_step: bool = False,
     ):
         super().__init__()
         check_upscaling(upscale, num_in_ch, num_out_ch)
+        check_flag("single_step", single_step)
         self.in_channels = num_in_ch
         self.scale = upscale
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(num_feat) for _ in range(num_block)))
-        for i, factor in enumerate(STAGES[upscale], start=1):
-            upconv, up = build_upsampler(upsampler, num_feat, factor)
+        stages = (upscale,) if single_step else STAGES[upscale]
+        self.num_stage = len(stages)
+        for i, factor in enumerate(stages, start=1):
+            upconv, up = build_upsampler(upsampler, num_feat, factor, up_kernel_size)
             self.add_module(f"upconv{i}", upconv)
             self.add_module(f"up{i}", up)
         self.conv_hr = nn.Conv2d(num_feat, num_feat, 3, padding=1)
@@ -79,7 +88,7 @@ class UpsamplerSRResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         feat = self.body(self.lrelu(self.conv_first(x)))
-        for i in range(1, len(STAGES[self.scale]) + 1):
+        for i in range(1, self.num_stage + 1):
             upconv, up = self.get_submodule(f"upconv{i}"), self.get_submodule(f"up{i}")
             feat = self.lrelu(up(upconv(feat)))
         skip = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)

@@ -1,5 +1,7 @@
 """The prior x0, which the solution is regularised towards."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,6 +16,11 @@ Prior = Tensor | str
 def regularisation(bias: Tensor, eps: float) -> Tensor:
     """lam = sigmoid(bias - 9) + eps, the weight of the prior (Huang et al., ICCV 2025)."""
     return torch.sigmoid(bias - 9.0) + eps
+
+
+def regularisation_bias(lam: float, eps: float) -> float:
+    """The bias that gives this weight, lam in (eps, 1 + eps)."""
+    return 9.0 + math.log((lam - eps) / (1 - (lam - eps)))
 
 
 def check_prior(x0: Prior) -> None:

@@ -7,6 +7,7 @@ from .catalogue import LICENCE
 
 _CONVERSE = "Huang et al., Reverse Convolution and Its Applications to Image Restoration, ICCV 2025, arXiv 2508.09824"
 _OTHERS = {
+    "DeconvolutionResNet": "a fixed deconvolution by Converse2D's closed form, then plain residual blocks",
     "DnCNN": "Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 2017",
     "UpsamplerSRResNet": "MSRResNet, as in BasicSR, with a choice of upsamplers",
 }
@@ -15,6 +16,7 @@ _USES = {
     "DnCNN": "denoising",
     "ConverseNet": "deblurring without a known kernel",
     "ConverseUSRNet": "deblurring and super-resolution with a known kernel",
+    "DeconvolutionResNet": "deblurring and super-resolution with a known kernel",
 }
 _TEMPLATE = """\
 ---

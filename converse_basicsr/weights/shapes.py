@@ -70,6 +70,14 @@ def of_upsampler_srresnet(shapes: Shapes) -> dict:
     }
 
 
+def of_deconvolution_resnet(shapes: Shapes) -> dict:
+    num_feat, num_in_ch = shapes["conv_first.weight"][:2]
+    num_block = _count(shapes, "body.{}.conv2.bias", like=(num_feat,))
+    _require(shapes["conv_last.weight"] == (num_in_ch, num_feat, 3, 3))
+    _require(len(shapes) == 4 + 4 * num_block)  # MSRResNet and EDSR have more
+    return {"num_in_ch": num_in_ch, "num_feat": num_feat, "num_block": num_block}
+
+
 READERS: dict[str, tuple[tuple[str, ...], Callable[[Shapes], dict]]] = {
     # network: keys that it has, and its function; the first whose keys are there is taken
     "ConverseDnCNN": (("m_head.0.weight", "m_body.0.conv1.1.weight", "m_tail.0.weight"), of_converse_dncnn),
@@ -77,6 +85,7 @@ READERS: dict[str, tuple[tuple[str, ...], Callable[[Shapes], dict]]] = {
     "ConverseNet": (("conv1.weight", "p.m_body.0.conv1.1.weight", "conv2.weight"), of_conversenet),
     "ConverseSRResNet": (("conv_first.weight", "conv_hres.conv1.1.weight", "conv_last.weight"), of_converse_srresnet),
     "UpsamplerSRResNet": (("conv_first.weight", "body.0.conv1.weight", "conv_hr.weight"), of_upsampler_srresnet),
+    "DeconvolutionResNet": (("conv_first.weight", "body.0.conv1.weight", "conv_last.weight"), of_deconvolution_resnet),
     "DnCNN": (("body.0.weight", "body.0.bias", "body.2.weight"), of_dncnn),
 }
 

@@ -1,0 +1,57 @@
+"""A deconvolution that is not learned, then a residual network: the baseline of Converse-USRNet."""
+
+import torch
+from torch import Tensor, nn
+
+from ..ops import converse2d
+from ..ops.prior import check_prior
+from .upsampler_srresnet import ResidualBlock
+
+
+class DeconvolutionResNet(nn.Module):
+    """Converse2D's closed form on the image, with the blur kernel and a fixed weight, then plain residual blocks.
+
+    The last convolution starts at zero: an untrained network is the deconvolution alone.
+
+    Args:
+        num_in_ch (int): Channels of the input and output. Default: 3.
+        num_feat (int): Channels of the features. Default: 64.
+        num_block (int): Number of residual blocks of two 3x3 convolutions. Default: 7.
+        lam (float): Weight of the prior in the deconvolution, above 0. Default: 0.05.
+        prior (str): 'nearest', 'zero', 'bilinear' or 'bicubic', see Converse2D. Default: 'nearest'.
+
+    Raises:
+        ValueError: lam is not above 0, or the prior is not known.
+    """
+
+    def __init__(
+        self, num_in_ch: int = 3, num_feat: int = 64, num_block: int = 7, lam: float = 0.05, prior: str = "nearest"
+    ):
+        super().__init__()
+        check_prior(prior)
+        if lam <= 0:
+            raise ValueError(f"lam must be above 0, got {lam!r}")
+        self.in_channels = num_in_ch
+        self.scale = 1  # without the argument scale
+        self.lam = lam
+        self.prior = prior
+        self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, padding=1)
+        self.body = nn.Sequential(*(ResidualBlock(num_feat) for _ in range(num_block)))
+        self.conv_last = nn.Conv2d(num_feat, num_in_ch, 3, padding=1)
+        nn.init.zeros_(self.conv_last.weight)
+        nn.init.zeros_(self.conv_last.bias)
+
+    def forward(self, lq: Tensor, kernel: Tensor, scale: int = 1) -> Tensor:
+        """The restored image.
+
+        Args:
+            lq: (N, num_in_ch, h, w) in [0, 1], blurred and decimated.
+            kernel: the blur kernel (N, 1, k, k) with sum 1.
+            scale: the decimation factor.
+
+        Returns:
+            (N, num_in_ch, scale*h, scale*w).
+        """
+        psf = kernel.expand(-1, lq.shape[1], -1, -1)
+        x = converse2d(lq, psf, lq.new_full((1, lq.shape[1], 1, 1), self.lam), scale, self.prior)
+        return x + self.conv_last(self.body(torch.relu(self.conv_first(x))))
