@@ -20,6 +20,8 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_custom_sections = [("Options", "params_style")]
+default_role = "literal"  # `x` in docstrings is code
 
 html_theme = "furo"
 html_title = f"{project} {version}"
