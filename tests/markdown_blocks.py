@@ -86,13 +86,20 @@ def code_in_text(page: Path) -> list[str]:
 
 
 def _guess(text: str) -> str:
-    """The language of an indented block."""
+    """The language of an indented block; text if it is a formula or an output."""
+    lines = text.splitlines()
     if text.startswith("$ "):
         return "console"
-    if any(line.startswith(PROGRAMS) for line in text.splitlines()):
+    if any(line.startswith(PROGRAMS) for line in lines):
         return "bash"
+    if any(re.match(r"(from|import|def|class) ", line) for line in lines) or _compiles(text):
+        return "python"
+    return "yaml" if re.match(r"\w+:(\s|$)", lines[0]) else "text"
+
+
+def _compiles(text: str) -> bool:
     try:
         compile(text, "block", "exec")
-        return "python"
     except SyntaxError:
-        return "yaml"
+        return False
+    return True

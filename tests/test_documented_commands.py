@@ -46,6 +46,21 @@ def test_blocks_of_a_page(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("basicsr doctor", "bash"),
+        ("$ basicsr doctor", "console"),
+        ("import torch", "python"),
+        ("y = up(x)", "python"),
+        ("network_g:\n      type: ConverseNet", "yaml"),
+        ("z = argmin_z || y - A z ||^2", "text"),
+    ],
+)
+def test_the_language_of_an_indented_block(tmp_path, monkeypatch, text, language):
+    assert [block.language for block in page(tmp_path, monkeypatch, f"    {text}\n")] == [language]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("<!-- needs: luck -->\n    x", "not a known comment: needs: luck"),
