@@ -1,6 +1,6 @@
 """Memory and time of a training step of Converse-SRResNet with RestorationModel's options, as rows of a table.
 
-python scripts/training_step.py                 # docs/tasks.md; half a minute on two cores
+python scripts/training_step.py                 # docs/train.md; half a minute on two cores
 python scripts/training_step.py --amp bf16 fp16 # minutes on a CPU without instructions for them
 """
 

@@ -56,7 +56,7 @@ class Recipe(Section):
     train: Train
     val: Validation
     logger: Logger
-    find_unused_parameters: Switch = False
+    find_unused_parameters: Switch = Field(False, description="For distributed training of networks with unused parts.")
     dist_params: Distributed | None = None
 
     @model_validator(mode="after")

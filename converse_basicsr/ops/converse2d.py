@@ -70,7 +70,7 @@ def converse2d(
 
 
 def _solve(y, psf, lam, scale, x0, padding, mode, fast_size, cache) -> Tensor:
-    """Choose the path (docs/operator.md has a diagram)."""
+    """Choose the path (docs/operator.md has a table)."""
     if y.shape[0] == 0:  # FFT libraries refuse an empty batch
         x = prior_image(y, scale, "nearest") + 0 * (psf.sum() + lam.sum())
         return x + x0 if isinstance(x0, Tensor) else x

@@ -69,13 +69,15 @@ class Degradation(Built):
 class IoBackend(Section):
     """How files are read."""
 
-    type: Annotated[Literal["disk", "lmdb", "memcached"], Must("disk, lmdb or memcached")]
-    readonly: Switch = True
-    lock: Switch = False
-    readahead: Switch = False
-    server_list_cfg: Text | None = None
-    client_cfg: Text | None = None
-    sys_path: Text | None = None
+    type: Annotated[Literal["disk", "lmdb", "memcached"], Must("disk, lmdb or memcached")] = Field(
+        description="Where the files are."
+    )
+    readonly: Switch = Field(True, description="lmdb: open it for reading only.")
+    lock: Switch = Field(False, description="lmdb: lock it.")
+    readahead: Switch = Field(False, description="lmdb: let the system read ahead.")
+    server_list_cfg: Text | None = Field(None, description="memcached: file with the list of servers.")
+    client_cfg: Text | None = Field(None, description="memcached: file with the options of the client.")
+    sys_path: Text | None = Field(None, description="memcached: folder of the Python client.")
 
 
 class Images(Built):
@@ -118,7 +120,9 @@ class Loaded(Images):
 class DataSet(Loaded):
     """A data set for validation or testing."""
 
-    persistent_workers: Annotated[Literal[False], Must("false: only training loads images with workers")] = False
+    persistent_workers: Annotated[Literal[False], Must("false: only training loads images with workers")] = Field(
+        False, description="Without effect."
+    )
 
 
 class TrainSet(Loaded):
@@ -131,7 +135,7 @@ class TrainSet(Loaded):
         1, description="An epoch has this many times the number of images."
     )
     skip_unreadable: Index = Field(
-        0, description="Samples of each process that may be skipped because their files cannot be read."
+        0, description="Samples that may be skipped, of all processes together, because their files cannot be read."
     )
 
     @model_validator(mode="after")
@@ -149,7 +153,7 @@ class DataSets(Section):
     )
     __pydantic_extra__: dict[str, DataSet]
 
-    train: TrainSet | None = None
+    train: TrainSet | None = Field(None, description="The training set.")
 
 
 class Paths(Section):
@@ -172,7 +176,9 @@ class Metric(Built):
 
     crop_border: Index = Field(None, description="Pixels left out at each side.")
     test_y_channel: Switch = Field(False, description="On the Y channel of YCbCr.")
-    input_order: Annotated[Literal["HWC"], Must("HWC, the order of the images that are measured")] = "HWC"
+    input_order: Annotated[Literal["HWC"], Must("HWC, the order of the images that are measured")] = Field(
+        "HWC", description="Order of the axes."
+    )
     better: Annotated[Literal["higher", "lower"], Must("higher or lower")] = Field(
         "higher", description="Which values are better."
     )
@@ -207,8 +213,8 @@ class Validation(Section):
 class Wandb(Section):
     """Weights & Biases."""
 
-    project: Text | None = None
-    resume_id: Text | None = None
+    project: Text | None = Field(None, description="Name of the project; ~: off.")
+    resume_id: Text | None = Field(None, description="Run to continue; ~: a new one.")
 
 
 class Logger(Section):
@@ -231,37 +237,61 @@ class Logger(Section):
 class Distributed(Section):
     """Distributed training."""
 
-    backend: Annotated[Literal["nccl", "gloo", "mpi"], Must("nccl, gloo or mpi")] = "nccl"
-    port: Annotated[int, Field(ge=1, le=65535), Must("an integer from 1 to 65535")] | None = None
+    backend: Annotated[Literal["nccl", "gloo", "mpi"], Must("nccl, gloo or mpi")] = Field(
+        "nccl", description="How processes exchange tensors; on a CPU it is gloo."
+    )
+    port: Annotated[int, Field(ge=1, le=65535), Must("an integer from 1 to 65535")] | None = Field(
+        None, description="Port of rank 0, with slurm; ~: 29500."
+    )
 
 
 class HighOrderDegradation(Section):
     """Keys at the top level that RealESRNetModel and RealESRGANModel degrade by."""
 
     gt_usm: Switch | None = Field(None, description="Sharpen the ground truth.")
-    resize_prob: Probabilities | None = Field(None, description="Probabilities of enlarging, reducing, keeping.")
-    resize_range: Range | None = None
-    gaussian_noise_prob: Probability | None = None
-    noise_range: Range | None = None
-    poisson_scale_range: Range | None = None
-    gray_noise_prob: Probability | None = None
-    jpeg_range: Range | None = None
-    second_blur_prob: Probability | None = None
-    resize_prob2: Probabilities | None = None
-    resize_range2: Range | None = None
-    gaussian_noise_prob2: Probability | None = None
-    noise_range2: Range | None = None
-    poisson_scale_range2: Range | None = None
-    gray_noise_prob2: Probability | None = None
-    jpeg_range2: Range | None = None
-    gt_size: Count | None = None
+    resize_prob: Probabilities | None = Field(
+        None, description="First pass: probabilities of enlarging, reducing, keeping."
+    )
+    resize_range: Range | None = Field(None, description="First pass: factors of the change of size.")
+    gaussian_noise_prob: Probability | None = Field(
+        None, description="First pass: probability of Gaussian noise; otherwise Poisson noise."
+    )
+    noise_range: Range | None = Field(
+        None, description="First pass: standard deviations of Gaussian noise, on the 0-255 scale."
+    )
+    poisson_scale_range: Range | None = Field(None, description="First pass: scales of Poisson noise.")
+    gray_noise_prob: Probability | None = Field(
+        None, description="First pass: probability of equal noise in all channels."
+    )
+    jpeg_range: Range | None = Field(None, description="First pass: JPEG qualities.")
+    second_blur_prob: Probability | None = Field(None, description="Probability of a second blur.")
+    resize_prob2: Probabilities | None = Field(
+        None, description="Second pass: probabilities of enlarging, reducing, keeping."
+    )
+    resize_range2: Range | None = Field(None, description="Second pass: factors of the change of size.")
+    gaussian_noise_prob2: Probability | None = Field(
+        None, description="Second pass: probability of Gaussian noise; otherwise Poisson noise."
+    )
+    noise_range2: Range | None = Field(
+        None, description="Second pass: standard deviations of Gaussian noise, on the 0-255 scale."
+    )
+    poisson_scale_range2: Range | None = Field(None, description="Second pass: scales of Poisson noise.")
+    gray_noise_prob2: Probability | None = Field(
+        None, description="Second pass: probability of equal noise in all channels."
+    )
+    jpeg_range2: Range | None = Field(None, description="Second pass: JPEG qualities.")
+    gt_size: Count | None = Field(None, description="Side of a training patch, in ground-truth pixels.")
 
 
 class RealESRGAN(HighOrderDegradation):
     """All keys at the top level that RealESRNetModel and RealESRGANModel read."""
 
-    high_order_degradation: Switch | None = None
+    high_order_degradation: Switch | None = Field(None, description="Degrade twice, as below; ~: true.")
     queue_size: Count | None = Field(None, description="Size of the pool of training pairs; a multiple of the batch.")
-    l1_gt_usm: Switch | None = None
-    percep_gt_usm: Switch | None = None
-    gan_gt_usm: Switch | None = None
+    l1_gt_usm: Switch | None = Field(None, description="RealESRGANModel: sharpened ground truth for the pixel loss.")
+    percep_gt_usm: Switch | None = Field(
+        None, description="RealESRGANModel: sharpened ground truth for the perceptual loss."
+    )
+    gan_gt_usm: Switch | None = Field(
+        None, description="RealESRGANModel: sharpened ground truth for the discriminator."
+    )

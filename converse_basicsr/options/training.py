@@ -37,16 +37,20 @@ def _lengths(weights: list, other: str, values: list) -> PydanticCustomError:
 class Optimiser(Section):
     """The optimiser: BasicSR 1.4.2 has Adam. The keys are the arguments of torch.optim.Adam."""
 
-    type: Annotated[Literal["Adam"], Must("Adam, the only optimiser of BasicSR 1.4.2")]
+    type: Annotated[Literal["Adam"], Must("Adam, the only optimiser of BasicSR 1.4.2")] = Field(
+        description="The optimiser."
+    )
     lr: Positive = Field(description="Learning rate at the start.")
-    betas: Betas = Field([0.9, 0.999])
-    eps: Positive = 1e-8
-    weight_decay: NotNegative = 0
-    amsgrad: Switch = False
-    maximize: Annotated[Literal[False], Must("false: losses are minimised")] = False
+    betas: Betas = Field([0.9, 0.999], description="Decay of the averages of gradients and of their squares.")
+    eps: Positive = Field(1e-8, description="Added to the denominator.")
+    weight_decay: NotNegative = Field(0, description="L2 penalty of the weights.")
+    amsgrad: Switch = Field(False, description="The variant AMSGrad.")
+    maximize: Annotated[Literal[False], Must("false: losses are minimised")] = Field(
+        False, description="Without effect."
+    )
     decoupled_weight_decay: Switch = Field(False, description="As in AdamW.")
-    foreach: Switch | None = None
-    fused: Switch | None = None
+    foreach: Switch | None = Field(None, description="Update all tensors together; ~: torch decides.")
+    fused: Switch | None = Field(None, description="Update in one kernel; ~: torch decides.")
 
     @model_validator(mode="after")
     def _has_one_implementation(self) -> "Optimiser":
@@ -58,7 +62,7 @@ class Optimiser(Section):
 class CosineScheduler(Section):
     """Cosine annealing with restarts."""
 
-    type: Cosine
+    type: Cosine = Field(description="The scheduler.")
     periods: Counts = Field(description="Iterations of each cycle; the sum must be at least total_iter.")
     restart_weights: Weights = Field([1], description="Factor of the learning rate in each cycle.")
     eta_min: NotNegative = Field(0, description="Learning rate at the end of a cycle.")
@@ -73,9 +77,9 @@ class CosineScheduler(Section):
 class MultiStepScheduler(Section):
     """Multiplies the learning rate by gamma at milestones."""
 
-    type: MultiStep
+    type: MultiStep = Field(description="The scheduler.")
     milestones: Counts = Field(description="Iterations at which the learning rate is multiplied by gamma.")
-    gamma: Positive = 0.1
+    gamma: Positive = Field(0.1, description="Factor of the learning rate at each milestone.")
     restarts: Indices = Field([0], description="Iterations at which the learning rate starts again.")
     restart_weights: Weights = Field([1], description="Factor of the learning rate after each restart.")
 
@@ -109,21 +113,23 @@ Scheduler = Annotated[
 class Loss(Built):
     """A loss: its class and arguments."""
 
-    loss_weight: Number = 1
-    reduction: Annotated[Literal["mean", "sum"], Must("mean or sum")] = "mean"
+    loss_weight: Number = Field(1, description="Factor of the loss.")
+    reduction: Annotated[Literal["mean", "sum"], Must("mean or sum")] = Field(
+        "mean", description="Over the elements of the batch."
+    )
 
 
 class PerceptualLoss(Loss):
     """A loss on the features of a VGG network."""
 
     layer_weights: dict[Text, Number] | None = Field(None, description="Layers of the VGG network and their weights.")
-    perceptual_weight: Number = 1
-    style_weight: Number = 0
-    criterion: Annotated[Literal["l1", "fro"], Must("l1 or fro")] = "l1"
+    perceptual_weight: Number = Field(1, description="Factor of the loss on features; 0: none.")
+    style_weight: Number = Field(0, description="Factor of the style loss; 0: none.")
+    criterion: Annotated[Literal["l1", "fro"], Must("l1 or fro")] = Field("l1", description="Distance of features.")
     vgg_type: Annotated[
         Literal["vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"],
         Must("vgg11, vgg13, vgg16 or vgg19, with or without _bn"),
-    ] = "vgg19"
+    ] = Field("vgg19", description="The VGG network.")
 
 
 class Train(Section):
@@ -141,25 +147,35 @@ class Train(Section):
     perceptual_opt: PerceptualLoss | None = Field(None, description="Loss on features.")
     gan_opt: Loss | None = Field(None, description="Adversarial loss.")
     ldl_opt: Loss | None = Field(None, description="Locally discriminative loss (ESRGANModel).")
-    feature_matching_opt: Loss | None = Field(None, description="HiFaceGANModel.")
+    feature_matching_opt: Loss | None = Field(None, description="HiFaceGANModel: loss on the discriminator's features.")
     amp: Annotated[Literal["bf16", "fp16"] | None, Must("bf16, fp16 or ~")] = Field(
         None, description="RestorationModel: precision of the network in training; ~: float32."
     )
     accum_iter: Count = Field(1, description="RestorationModel: parts of a batch, one after the other, to save memory.")
     clip_grad_norm: Positive | None = Field(None, description="RestorationModel: largest norm of the gradients.")
-    net_d_iters: Count | None = Field(None, description="Train network_g every so many iterations.")
-    net_d_init_iters: Index | None = Field(None, description="Train network_d alone at first.")
+    net_d_iters: Count | None = Field(None, description="Train network_g in every n-th iteration only.")
+    net_d_init_iters: Index | None = Field(None, description="Train network_d alone in this many iterations at first.")
     tsa_iter: Count | None = Field(None, description="EDVRModel: train only the TSA module at first.")
-    dcn_lr_mul: Positive | None = Field(None, description="EDVRModel.")
+    dcn_lr_mul: Positive | None = Field(
+        None, description="EDVRModel: factor of the learning rate of deformable convolutions."
+    )
     fix_flow: Index | None = Field(None, description="VideoRecurrentModel: iterations without training the flow.")
-    flow_lr_mul: Positive | None = Field(None, description="VideoRecurrentModel.")
-    lr_flow: Positive | None = Field(None, description="VideoRecurrentGANModel.")
-    r1_reg_weight: NotNegative | None = Field(None, description="StyleGAN2Model.")
-    path_reg_weight: NotNegative | None = Field(None, description="StyleGAN2Model.")
-    path_batch_shrink: Count | None = Field(None, description="StyleGAN2Model.")
-    net_g_reg_every: Count | None = Field(None, description="StyleGAN2Model.")
-    net_d_reg_every: Count | None = Field(None, description="StyleGAN2Model.")
-    mixing_prob: Probability | None = Field(None, description="StyleGAN2Model.")
+    flow_lr_mul: Positive | None = Field(
+        None, description="VideoRecurrentModel: factor of the learning rate of the flow."
+    )
+    lr_flow: Positive | None = Field(None, description="VideoRecurrentGANModel: learning rate of the flow.")
+    r1_reg_weight: NotNegative | None = Field(None, description="StyleGAN2Model: weight of the R1 penalty.")
+    path_reg_weight: NotNegative | None = Field(None, description="StyleGAN2Model: weight of the path length penalty.")
+    path_batch_shrink: Count | None = Field(
+        None, description="StyleGAN2Model: divisor of the batch for the path length penalty."
+    )
+    net_g_reg_every: Count | None = Field(
+        None, description="StyleGAN2Model: iterations between penalties of network_g."
+    )
+    net_d_reg_every: Count | None = Field(
+        None, description="StyleGAN2Model: iterations between penalties of network_d."
+    )
+    mixing_prob: Probability | None = Field(None, description="StyleGAN2Model: probability of mixing two latent codes.")
 
     @model_validator(mode="after")
     def _is_scheduled_to_the_end(self) -> "Train":
