@@ -228,6 +228,14 @@ def _lmdb_once_per_process() -> None:
     FileClient._backends["lmdb"] = SharedLmdbBackend
 
 
+def _mmengine_files() -> None:
+    from basicsr.utils.file_client import FileClient
+
+    from .files.mmengine_backend import MmengineBackend
+
+    FileClient._backends["mmengine"] = MmengineBackend
+
+
 AFTER_IMPORT = (
     Patch(
         "distributed_without_cuda",
@@ -249,5 +257,12 @@ AFTER_IMPORT = (
         "an LMDB used for training and validation raises lmdb.Error 'already open'; it is opened once per process",
         is_basicsr_1_4,
         _lmdb_once_per_process,
+    ),
+    Patch(
+        "mmengine_files",
+        "basicsr <= 1.4.2",
+        "FileClient has no function that adds a backend; adds mmengine's file backends (io_backend: type: mmengine)",
+        is_basicsr_1_4,
+        _mmengine_files,
     ),
 )

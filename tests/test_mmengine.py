@@ -107,5 +107,7 @@ def test_mmengines_runner_trains_a_network(tmp_path):
     assert len(losses) == 4 and losses[-1] < losses[0]
     assert records[-1]["photograph/psnr"] > 30
     state = torch.load(tmp_path / "iter_20.pth", weights_only=False)["state_dict"]  # written by this test
-    network = networks.ConverseSRResNet(num_feat=16, num_block=1, upscale=2)
-    network.load_state_dict({key.removeprefix("network."): value for key, value in state.items()})
+    torch.save({key.removeprefix("network."): value for key, value in state.items()}, tmp_path / "net.pth")
+    network = converse_basicsr.load_network(tmp_path / "net.pth")
+    assert isinstance(network, networks.ConverseSRResNet)
+    assert network(torch.zeros(1, 3, 8, 9)).shape == (1, 3, 16, 18)
