@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import UserError
+from .extras import install
 
 NEWEST_PYTHON = (3, 12)  # that BasicSR builds on
 
@@ -41,7 +42,7 @@ def load_basicsr() -> None:
     if importlib.util.find_spec("basicsr") is None:
         version = sys.version_info[:2]
         fix = (
-            "run bash scripts/setup.sh, or pip install --no-build-isolation basicsr (after torch, numpy and cython)"
+            f"{install('train')} --no-build-isolation (after torch, numpy, cython and setuptools)"
             if version <= NEWEST_PYTHON
             else f"release 1.4.2 does not build on Python {version[0]}.{version[1]}; use Python 3.10, 3.11 or 3.12"
         )

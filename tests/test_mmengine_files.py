@@ -182,7 +182,7 @@ def test_another_backend_of_mmengine_reads_its_addresses(monkeypatch):
 
 def test_without_mmengine_the_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mmengine", None)
-    with pytest.raises(UserError, match="type: mmengine needs the package mmengine"):
+    with pytest.raises(UserError, match="type: mmengine needs mmengine: pip install .*mmengine"):
         FileClient("mmengine")
 
 

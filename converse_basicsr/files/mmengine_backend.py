@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from ..errors import UserError, plain, shown
+from ..extras import install
 from .http import fetch
 
 
@@ -31,7 +32,7 @@ class MmengineBackend:
         try:
             import mmengine.fileio  # noqa: F401
         except ImportError as error:
-            raise UserError(f"io_backend: type: mmengine needs the package mmengine ({error})") from error
+            raise UserError(f"io_backend: type: mmengine needs mmengine: {install('mmengine')} ({error})") from error
         self.timeout, self.attempts = timeout, attempts
         self._backend_args = backend_args or {}
         self._backends: dict[str, Any] = {}  # by the beginning of the address
