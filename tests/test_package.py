@@ -14,16 +14,15 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from packaging.requirements import Requirement
+from test_import import PACKAGE, imported_by
 
 import converse_basicsr
 from converse_basicsr.extras import install
 
-PACKAGE = Path(converse_basicsr.__file__).parent
 NAME = f"converse_basicsr-{converse_basicsr.__version__}"
 IMPORTED_AS = {
     "opencv-python": "cv2",
     "pillow": "PIL",
-    "pydantic_core": "pydantic_core",
     "pyyaml": "yaml",
     "scikit-image": "skimage",
 }
@@ -118,13 +117,6 @@ def test_what_is_imported_is_required(requirements):
     imported -= {*sys.stdlib_module_names, "torchvision"}  # compat.py imports that for BasicSR, which requires it
     required = set().union(*requirements.values())
     assert imported <= {IMPORTED_AS.get(name, name) for name in required}
-
-
-def imported_by(node: ast.AST) -> set[str]:
-    """The packages that an import statement imports from; none of this package itself."""
-    if isinstance(node, ast.Import):
-        return {alias.name.split(".")[0] for alias in node.names}
-    return {node.module.split(".")[0]} if isinstance(node, ast.ImportFrom) and node.level == 0 else set()
 
 
 def test_restoring_needs_no_extra(requirements, in_tmp):

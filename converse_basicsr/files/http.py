@@ -43,7 +43,8 @@ def fetch(address: str, timeout: float = 10, attempts: int = 3, pause: float = 0
 
 
 def innermost_reason(error: BaseException) -> str:
-    """What went wrong, without the wrapping of requests and urllib3."""
+    """What went wrong, in one line, without the wrapping of requests and urllib3."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.splitlines()[0]

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import UserError, plain, shown
 from ..extras import install
-from .http import fetch
+from .http import fetch, innermost_reason
 
 
 def is_address(path: str | os.PathLike) -> bool:
@@ -55,7 +55,7 @@ class MmengineBackend:
         try:
             return backend.get(path)
         except Exception as error:  # a backend may raise any exception
-            raise UserError(f"cannot read {plain(path)}: {getattr(error, 'strerror', None) or error}") from error
+            raise UserError(f"cannot read {plain(path)}: {innermost_reason(error)}") from error
 
     def get_text(self, filepath: str | os.PathLike) -> str:
         """The content of a text file in UTF-8; errors as get()."""
@@ -77,4 +77,4 @@ def _backend(beginning: str, backend_args: dict[str, Any]) -> Any:
     try:
         return get_file_backend(beginning, backend_args=backend_args)
     except Exception as error:  # wrong arguments, or a package that the backend needs
-        raise UserError(f"io_backend:backend_args: {error}") from error
+        raise UserError(f"io_backend:backend_args: {innermost_reason(error)}") from error
