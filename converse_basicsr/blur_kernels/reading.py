@@ -22,6 +22,8 @@ def kernels_in(file: Path) -> list[np.ndarray]:
         from scipy.io import loadmat
 
         content = loadmat(file)
+    except ImportError as error:
+        raise UserError(f"{plain(file)}: reading .mat files needs scipy: pip install scipy") from error
     except Exception as error:  # numpy and scipy raise many exception types for a damaged file
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{plain(file)}: not a readable {file.suffix} file: {reason}") from error

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from .. import __version__
 from ..compat import load_in_spawned_worker
 from ..errors import UserError, in_one_line
+from ..extras import install
 from . import benchmark, check, data, doctor, options, page, reproduce, restore, train, weights
 from .output import lasting_output
 from .waiting import shorten_spinning
@@ -26,6 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.traceback:
             traceback.print_exc()
         print(f"basicsr: error: {in_one_line(error)}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:  # of an extra, mostly; a file that is missing in this package is a bug
+        if args.traceback or (error.name or "").startswith("converse_basicsr"):
+            raise
+        needed = f"{error.name} is not installed; {install('train')} installs what training and its data need"
+        print(f"basicsr: error: {needed}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # as with | head
         with lasting_output():
