@@ -1,0 +1,98 @@
+"""The psf and lam that Converse2D starts from, so that it continues what the replaced layer did.
+
+The solution is the prior plus a filtered difference, which for a kernel psf = tau D with spectra D_ij (adjoint bank) and
+sigma = conj(sum D_ij) is the transposed convolution
+
+    prior + D * tau (1 - tau sigma) / (tau^2 sum |D_ij|^2 + lam)
+
+The fraction is 1 where tau^2 q - tau + lam = 0, with q = sum |D_ij|^2 + sigma. So with D = W - prior the layer is the
+transposed convolution with W: exactly if q is the same at all frequencies, as for taps that stay in their s x s block,
+and nearly if lam q is small.
+"""
+
+import torch
+from torch import Tensor
+
+from ..layers.converse2d import Converse2D
+from ..ops.adjoint import adjoint_bank, squared_modulus
+from .unsuitable import Unsuitable
+
+MAX_LAM = 0.5  # sigmoid is steepest there, so lam learns well
+FLATNESS = 1 / 36  # lam |q| stays below it: the start of larger psfs differs by up to about as much
+GRID = 16  # frequencies per side at which q is evaluated
+
+
+@torch.no_grad()
+def start_as_nearest(up: Converse2D) -> None:
+    """Nearest upsampling, for any lam: a psf of sum 1 that reads samples of its own block only.
+
+    The taps are a softmax of standard normal samples, as the paper's; taps that reach another block start at zero.
+    """
+    k, (_, own) = up.kernel_size, _own_block(up)
+    logits = torch.randn_like(up.weight).masked_fill(~own.to(up.weight.device), -torch.inf)
+    up.weight.copy_(logits.flatten(2).softmax(-1).unflatten(-1, (k, k)))
+
+
+@torch.no_grad()
+def start_as_prior(up: Converse2D) -> None:
+    """The prior itself: a psf of zeros, from which training adds to the prior."""
+    up.weight.zero_()
+    _set_lam(up, torch.full_like(up.bias, MAX_LAM))
+
+
+@torch.no_grad()
+def start_as_kernel(up: Converse2D, kernel: Tensor, origin: int) -> None:
+    """A transposed convolution with stride s.
+
+    Args:
+        up: a Converse2D with the prior 'nearest', changed in place.
+        kernel: (C, kh, kw): tap u of it is added at s*i + u - origin for input sample i.
+        origin: the padding of nn.ConvTranspose2d.
+
+    Raises:
+        Unsuitable: the kernel does not fit into the psf, or its values are too large for lam above eps.
+    """
+    nearest, own = _own_block(up)
+    if not nearest:
+        raise Unsuitable(f"a psf of {up.kernel_size} does not cover a block of {up.scale} x {up.scale}")
+    difference = _as_psf(kernel.double(), up.kernel_size, origin) - own.to(kernel.device).double()
+    bank = adjoint_bank(difference[None], (GRID, GRID), up.scale, GRID, plain=True)
+    q = squared_modulus(bank).sum(-3) + bank.sum(-3).conj()  # (1, C, GRID, GRID)
+    mean, largest = q.real.mean((-2, -1), keepdim=True), q.abs().amax((-2, -1), keepdim=True)
+    lam = (FLATNESS / largest).clamp(max=MAX_LAM)
+    if not (lam > up.eps).all():
+        raise Unsuitable(f"its weights are too large: lam would have to be below eps ({up.eps})")
+    tau = 2 * lam / (1 + (1 - 4 * lam * mean).sqrt())
+    up.weight.copy_(tau * difference)
+    _set_lam(up, lam)
+
+
+def needed_size(kernel_size: int, origin: int, scale: int) -> int:
+    """The smallest psf that holds such a kernel of a transposed convolution, and a whole block."""
+    after, before = max(kernel_size - 1 - origin, scale - 1), origin
+    k = 1
+    while k // 2 < after or k - 1 - k // 2 < before:
+        k += 1
+    return k
+
+
+def _as_psf(kernel: Tensor, k: int, origin: int) -> Tensor:
+    """(C, kh, kw) -> (C, k, k), mirrored, tap `origin` at the centre k//2."""
+    centre = k // 2
+    psf = kernel.new_zeros(kernel.shape[0], k, k)
+    rows, columns = (centre + origin - torch.arange(side) for side in kernel.shape[1:])
+    if min(rows.min(), columns.min()) < 0 or max(rows.max(), columns.max()) >= k:
+        raise Unsuitable(f"a psf of {k} cannot hold its kernel of {kernel.shape[1]} x {kernel.shape[2]}")
+    psf[:, rows[:, None], columns] = kernel
+    return psf
+
+
+def _own_block(up: Converse2D) -> tuple[bool, Tensor]:
+    """(k, k), True at the taps that read their own s x s block; and before it, whether they are the whole block."""
+    offset = up.kernel_size // 2 - torch.arange(up.kernel_size)
+    inside = (offset >= 0) & (offset < up.scale)
+    return int(inside.sum()) == up.scale, inside[:, None] & inside
+
+
+def _set_lam(up: Converse2D, lam: Tensor) -> None:
+    up.bias.copy_(9.0 + torch.logit(lam.double() - up.eps))
