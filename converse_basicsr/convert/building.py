@@ -1,5 +1,7 @@
 """New layers: Converse2D of the channels, precision and device of what it replaces."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -8,6 +10,15 @@ from ..layers.hooks import is_observed
 from ..layers.pointwise import PointwiseConv2d
 from .stage import ConverseStage
 from .unsuitable import Unsuitable
+
+
+class New(NamedTuple):
+    """A new layer; how it starts, and if that is fresh, why."""
+
+    layer: nn.Module
+    start: str
+    reason: str = ""
+
 
 UPSAMPLER_EPS = 1e-3  # the published upsamplers'
 

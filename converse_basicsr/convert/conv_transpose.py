@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from .building import build_mix, build_stage, build_upsampler, carry_attributes, check_layer
+from .building import New, build_mix, build_stage, build_upsampler, carry_attributes, check_layer
 from .separating import separate
 from .start import needed_size, start_as_kernel, start_as_nearest
 from .unsuitable import Unsuitable
 
 
-def replace_conv_transpose(old: nn.ConvTranspose2d, kernel_size: int | None) -> tuple[nn.Module, str]:
+def replace_conv_transpose(old: nn.ConvTranspose2d, kernel_size: int | None) -> New:
     """The new layer, and how it starts: 'weights' or 'fresh'.
 
     A depthwise layer becomes Converse2D alone. Other layers get a 1x1 convolution in front of it, with the same groups.
@@ -32,7 +32,7 @@ def replace_conv_transpose(old: nn.ConvTranspose2d, kernel_size: int | None) -> 
     up = build_upsampler(channels, k, scale, old.weight, padding_mode="constant")
     # (C, C'/g, kh, kw) -> (C', C/g, kh*kw)
     weight = old.weight.detach().unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flatten(2)
-    start = "weights"
+    start, reason = "weights", ""
     try:
         mix = None
         if depthwise:
@@ -42,15 +42,15 @@ def replace_conv_transpose(old: nn.ConvTranspose2d, kernel_size: int | None) -> 
             if not separable:
                 raise Unsuitable("its weights are not separable")
         start_as_kernel(up, kernels.unflatten(-1, (side, side)), origin)
-    except Unsuitable:
-        start = "fresh"
+    except Unsuitable as unsuitable:
+        start, reason = "fresh", str(unsuitable)
         start_as_nearest(up)
         mix = None if depthwise else weight.sum(-1) / scale**2
     if mix is not None:
         mix = _grouped_mix(mix.to(old.weight.dtype), groups)
     new = build_stage(mix, up, None if old.bias is None else old.bias.detach())
     carry_attributes(old, new, nn.ConvTranspose2d(1, 1, 1))
-    return new, start
+    return New(new, start, reason)
 
 
 def _geometry(old: nn.ConvTranspose2d) -> tuple[int, int, int]:

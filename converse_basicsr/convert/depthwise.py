@@ -1,6 +1,5 @@
 """Depthwise nn.Conv2d of stride 1 -> Converse2D of scale 1."""
 
-import torch
 from torch import nn
 
 from ..errors import UserError, shown
@@ -52,7 +51,7 @@ def convert_depthwise(model: nn.Module, match: Match = None, start: str = "weigh
             continue
         places = tuple((name, layer, new) for name in names)
         error = difference(layer, new, layer.in_channels)
-        report.replaced.append(Replaced(", ".join(names), layer, new, places, start, error))
+        report.replaced.append(Replaced(", ".join(names), layer, new, start, "", places, error))
     for replaced in report.replaced:
         for name, _, new in replaced.places:
             put(model, name, new)

@@ -68,12 +68,12 @@ def replace_pairs(
             report.kept.append(Kept(shuffle_name, str(reason)))
             continue
         places = tuple((name, shuffle, _identity(shuffle)) for name in group.shuffle_names)
-        for conv, (new, start) in stages.items():
+        for conv, new in stages.items():
             before = nn.Sequential(conv, shuffle)
-            places += tuple((name, conv, new) for name in group.convolutions[conv])
-            error = difference(before, new, conv.in_channels)
+            places += tuple((name, conv, new.layer) for name in group.convolutions[conv])
+            error = difference(before, new.layer, conv.in_channels)
             name = f"{', '.join(group.convolutions[conv])} + {shuffle_name}"
-            report.replaced.append(Replaced(name, before, new, places, start, error))
+            report.replaced.append(Replaced(name, before, *new, places, error))
             places = ()
     if not pairs.groups and shuffle in chosen:
         report.kept.append(Kept(", ".join(names), pairs.reason))

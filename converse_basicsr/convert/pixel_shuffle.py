@@ -3,13 +3,13 @@
 import torch
 from torch import nn
 
-from .building import build_stage, build_upsampler, carry_attributes, check_layer
+from .building import New, build_stage, build_upsampler, carry_attributes, check_layer
 from .separating import separate
 from .start import start_as_kernel, start_as_nearest
 from .unsuitable import Unsuitable
 
 
-def replace_pixel_shuffle(conv: nn.Conv2d, shuffle: nn.PixelShuffle, kernel_size: int | None) -> tuple[nn.Module, str]:
+def replace_pixel_shuffle(conv: nn.Conv2d, shuffle: nn.PixelShuffle, kernel_size: int | None) -> New:
     """The layer in place of both, and how it starts: 'weights' or 'fresh'.
 
     Its convolution has a 1/s^2 of the output channels. The start is the old weights if the s x s outputs of a channel
@@ -36,18 +36,18 @@ def replace_pixel_shuffle(conv: nn.Conv2d, shuffle: nn.PixelShuffle, kernel_size
     up = build_upsampler(channels, kernel_size or scale, scale, conv.weight)
     weight = conv.weight.detach().unflatten(0, (channels, -1))  # (C', s*s, C/g, kh, kw)
     bias = None if conv.bias is None else conv.bias.detach().unflatten(0, (channels, -1))
-    start = "weights"
+    start, reason = "weights", ""
     try:
         factors, kernels, separable = separate(weight.flatten(2).mT, scale)
         if not separable or (bias is not None and not torch.allclose(bias, bias[:, :1].expand_as(bias))):
             raise Unsuitable("the outputs of a channel differ by more than a factor")
         start_as_kernel(up, kernels.unflatten(-1, (scale, scale)), origin=0)
-    except Unsuitable:
-        start = "fresh"
+    except Unsuitable as unsuitable:
+        start, reason = "fresh", str(unsuitable)
         start_as_nearest(up)
         factors = weight.mean(1)
     with torch.no_grad():
         mix.weight.copy_(factors.reshape(mix.weight.shape))
     new = build_stage(mix, up, None if bias is None else bias.mean(1))
     carry_attributes(conv, new, nn.Conv2d(1, 1, 1))
-    return new, start
+    return New(new, start, reason)

@@ -16,16 +16,18 @@ class Replaced:
     Args:
         name: of the layer in the model; of all its places if it is shared.
         before, after: the modules.
-        places: (name, old module, new module) of every submodule that was exchanged.
         start: how the new layer starts: 'nearest', 'prior', 'weights' or 'fresh' (docs/own_networks.md).
+        reason: why it starts fresh, if it does.
+        places: (name, old module, new module) of every submodule that was exchanged.
         error: RMS of the difference between new and old layer for normal noise, relative to the old layer's RMS.
     """
 
     name: str
     before: nn.Module
     after: nn.Module
-    places: tuple[tuple[str, nn.Module, nn.Module], ...]
     start: str
+    reason: str
+    places: tuple[tuple[str, nn.Module, nn.Module], ...]
     error: float
 
     @property
@@ -40,7 +42,8 @@ class Replaced:
 
     def __str__(self) -> str:
         before, after = self.parameters
-        start = "exact" if self.exact else f"start: {self.start}, differs by {self.error:.2g}"
+        start = f"{self.start} ({self.reason})" if self.reason else self.start
+        start = "exact" if self.exact else f"start: {start}, differs by {self.error:.2g}"
         return (
             f"{self.name}: {type(self.before).__name__} -> {type(self.after).__name__}, "
             f"{before} -> {after} parameters, {start}"

@@ -1,7 +1,7 @@
 """The psf and lam that Converse2D starts from, so that it continues what the replaced layer did.
 
-The solution is the prior plus a filtered difference, which for a kernel psf = tau D with spectra D_ij (adjoint bank) and
-sigma = conj(sum D_ij) is the transposed convolution
+For psf = tau D, the solution is the prior plus D times a fraction. With the spectra D_ij of D (its adjoint bank) and
+sigma = conj(sum D_ij):
 
     prior + D * tau (1 - tau sigma) / (tau^2 sum |D_ij|^2 + lam)
 

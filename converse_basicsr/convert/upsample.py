@@ -2,8 +2,7 @@
 
 from torch import nn
 
-from ..layers.converse2d import Converse2D
-from .building import build_upsampler, carry_attributes, check_layer
+from .building import New, build_upsampler, carry_attributes, check_layer
 from .example import Call
 from .start import start_as_nearest, start_as_prior
 from .unsuitable import Unsuitable
@@ -11,7 +10,7 @@ from .unsuitable import Unsuitable
 PRIORS = {"nearest": "nearest", "nearest-exact": "nearest", "bilinear": "bilinear", "bicubic": "bicubic"}
 
 
-def replace_upsample(old: nn.Upsample, calls: list[Call] | None, kernel_size: int | None) -> tuple[Converse2D, str]:
+def replace_upsample(old: nn.Upsample, calls: list[Call] | None, kernel_size: int | None) -> New:
     """The new layer, and how it starts: 'nearest', or 'prior' for bilinear and bicubic.
 
     Both are exact, but for align_corners=True, of which Converse2D has no prior.
@@ -33,7 +32,7 @@ def replace_upsample(old: nn.Upsample, calls: list[Call] | None, kernel_size: in
     new = build_upsampler(like.shape[1], kernel_size or scale, scale, like.sample, prior=prior)
     (start_as_nearest if prior == "nearest" else start_as_prior)(new)
     carry_attributes(old, new, nn.Upsample())
-    return new, "nearest" if prior == "nearest" else "prior"
+    return New(new, "nearest" if prior == "nearest" else "prior")
 
 
 def _factor(old: nn.Upsample) -> int:

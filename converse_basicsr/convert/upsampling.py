@@ -64,9 +64,7 @@ def convert_upsampling(
         for name, _, new in replaced.places:
             put(model, name, new)
     if match is None and seen is not None:
-        report.kept += [
-            Kept(name or "the model", f"{text}; only layers can be replaced") for name, text in seen.functions
-        ]
+        report.kept += [Kept(name or "the model", f"{text}, which is no layer") for name, text in seen.functions]
     if example is not None and report.replaced:
         _check(report, example)
     return report
@@ -78,16 +76,16 @@ def _replace(layer: nn.Module, names: list[str], kernel_size: int | None, seen: 
         if "" in names:
             raise Unsuitable("it is the model itself; put it into an nn.Sequential")
         if isinstance(layer, nn.Upsample):
-            new, start = replace_upsample(layer, None if seen is None else seen.calls.get(layer, []), kernel_size)
-            channels = new.in_channels
+            new = replace_upsample(layer, None if seen is None else seen.calls.get(layer, []), kernel_size)
+            channels = new.layer.in_channels
         else:
-            new, start = replace_conv_transpose(layer, kernel_size)
+            new = replace_conv_transpose(layer, kernel_size)
             channels = layer.in_channels
     except Unsuitable as reason:
         report.kept.append(Kept(name, str(reason)))
         return
-    places = tuple((name, layer, new) for name in names)
-    report.replaced.append(Replaced(name, layer, new, places, start, difference(layer, new, channels)))
+    places = tuple((name, layer, new.layer) for name in names)
+    report.replaced.append(Replaced(name, layer, *new, places, difference(layer, new.layer, channels)))
 
 
 def _check(report: Report, example: object) -> None:
