@@ -69,7 +69,7 @@ NETWORKS = {
     "monai BasicUNet nontrainable": Case(
         lambda: basic_unet("nontrainable"), (2, 1, 32, 32), tuple(f"{name}.upsample_non_trainable" for name in UNET_UPS)
     ),
-    "monai UNet": Case(monai_unet, (2, 1, 16, 16), ("model.1.submodule.2.0.conv", "model.2.0.conv")),
+    "monai UNet": Case(monai_unet, (2, 1, 16, 16), ("model.1.submodule.2.conv", "model.2.conv")),
     "BasicSR MSRResNet": Case(
         lambda: basicsr_network("MSRResNet", 3, 3, 8, 1, 4),
         (2, 3, 8, 8),

@@ -90,7 +90,7 @@ def test_a_separable_transposed_convolution_starts_exactly(channels, groups, bia
 @pytest.mark.parametrize("groups", [1, 4])
 def test_a_separable_kernel_larger_than_the_factor_starts_near(kernel_size, options, groups):
     before, model, replaced = convert_one(separable(4, 4, kernel_size, groups, **options), kernel_size=None)
-    assert replaced.start == "weights" and replaced.error < 0.03
+    assert replaced.start == "weights" and replaced.error < 0.04
     error = (model(X) - before(X)).abs().max() / before(X).abs().max()
     assert error < 0.05  # at the borders too
     check_trains(model)

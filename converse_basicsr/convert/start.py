@@ -19,7 +19,8 @@ from .unsuitable import Unsuitable
 
 MAX_LAM = 0.5  # sigmoid is steepest there, so lam learns well
 FLATNESS = 1 / 36  # lam |q| stays below it: the start of larger psfs differs by up to about as much
-GRID = 16  # frequencies per side at which q is evaluated
+GRID = 16  # frequencies per side at which filters are evaluated
+STEPS = 3  # of the refinement
 
 
 @torch.no_grad()
@@ -55,16 +56,35 @@ def start_as_kernel(up: Converse2D, kernel: Tensor, origin: int) -> None:
     nearest, own = _own_block(up)
     if not nearest:
         raise Unsuitable(f"a psf of {up.kernel_size} does not cover a block of {up.scale} x {up.scale}")
-    difference = _as_psf(kernel.double(), up.kernel_size, origin) - own.to(kernel.device).double()
-    bank = adjoint_bank(difference[None], (GRID, GRID), up.scale, GRID, plain=True)
+    difference = (_as_psf(kernel.double(), up.kernel_size, origin) - own.to(kernel.device).double())[None]
+    bank = adjoint_bank(difference, (GRID, GRID), up.scale, GRID, plain=True)
     q = squared_modulus(bank).sum(-3) + bank.sum(-3).conj()  # (1, C, GRID, GRID)
     mean, largest = q.real.mean((-2, -1), keepdim=True), q.abs().amax((-2, -1), keepdim=True)
     lam = (FLATNESS / largest).clamp(max=MAX_LAM)
     if not (lam > up.eps).all():
         raise Unsuitable(f"its weights are too large: lam would have to be below eps ({up.eps})")
     tau = 2 * lam / (1 + (1 - 4 * lam * mean).sqrt())
-    up.weight.copy_(tau * difference)
+    up.weight.copy_(_refine(tau * difference, difference, tau, lam, up.scale))
     _set_lam(up, lam)
+
+
+def _refine(psf: Tensor, difference: Tensor, tau: Tensor, lam: Tensor, scale: int) -> Tensor:
+    """Fixed-point steps until the taps inside the psf are those of the difference; what lies outside remains."""
+    for _ in range(STEPS):
+        bank = adjoint_bank(psf, (GRID, GRID), scale, GRID, plain=True)
+        gain = squared_modulus(bank).sum(-3, keepdim=True) + lam.unsqueeze(-3)
+        fraction = (1 - bank.sum(-3, keepdim=True).conj()) / gain
+        psf = psf + tau * (difference - _taps(bank * fraction, psf, scale))
+    return psf
+
+
+def _taps(spectra: Tensor, like: Tensor, scale: int) -> Tensor:
+    """The taps of a filter at the places of a psf: adjoint_bank's transpose, over the number of frequencies."""
+    taps = torch.zeros_like(like, requires_grad=True)
+    with torch.enable_grad():
+        bank = adjoint_bank(taps, (GRID, GRID), scale, GRID, plain=True)
+        product = (bank.real * spectra.real + bank.imag * spectra.imag).sum()
+    return torch.autograd.grad(product, taps)[0] / GRID**2
 
 
 def needed_size(kernel_size: int, origin: int, scale: int) -> int:
