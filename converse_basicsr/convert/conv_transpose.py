@@ -47,7 +47,7 @@ def replace_conv_transpose(old: nn.ConvTranspose2d, kernel_size: int | None) -> 
         start_as_nearest(up)
         mix = None if depthwise else weight.sum(-1) / scale**2
     if mix is not None:
-        mix = _grouped_mix(mix.to(old.weight.dtype), groups)
+        mix = _grouped_mix(mix.to(old.weight), groups)
     new = build_stage(mix, up, None if old.bias is None else old.bias.detach())
     carry_attributes(old, new, nn.ConvTranspose2d(1, 1, 1))
     return New(new, start, reason)

@@ -22,7 +22,7 @@ def separate(weight: Tensor, scale: int) -> Separated:
 
     The kernels are scaled to the norm of nearest upsampling, s, and their sums are not negative.
     """
-    weight = weight.double()
+    weight = weight.cpu().double()  # float64 is not available on every device
     energies, vectors = torch.linalg.eigh(weight.mT @ weight)
     kernels = vectors[..., -1] * scale
     kernels = kernels * torch.where(kernels.sum(-1, keepdim=True) < 0, -1.0, 1.0)

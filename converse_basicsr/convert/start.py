@@ -56,7 +56,8 @@ def start_as_kernel(up: Converse2D, kernel: Tensor, origin: int) -> None:
     nearest, own = _own_block(up)
     if not nearest:
         raise Unsuitable(f"a psf of {up.kernel_size} does not cover a block of {up.scale} x {up.scale}")
-    difference = (_as_psf(kernel.double(), up.kernel_size, origin) - own.to(kernel.device).double())[None]
+    kernel = kernel.cpu().double()  # float64 is not available on every device
+    difference = (_as_psf(kernel, up.kernel_size, origin) - own.double())[None]
     bank = adjoint_bank(difference, (GRID, GRID), up.scale, GRID, plain=True)
     q = squared_modulus(bank).sum(-3) + bank.sum(-3).conj()  # (1, C, GRID, GRID)
     mean, largest = q.real.mean((-2, -1), keepdim=True), q.abs().amax((-2, -1), keepdim=True)
@@ -115,4 +116,4 @@ def _own_block(up: Converse2D) -> tuple[bool, Tensor]:
 
 
 def _set_lam(up: Converse2D, lam: Tensor) -> None:
-    up.bias.copy_(9.0 + torch.logit(lam.double() - up.eps))
+    up.bias.copy_(9.0 + torch.logit(lam.cpu().double() - up.eps))
