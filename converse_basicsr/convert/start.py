@@ -53,8 +53,8 @@ def start_as_kernel(up: Converse2D, kernel: Tensor, origin: int) -> None:
     Raises:
         Unsuitable: the kernel does not fit into the psf, or its values are too large for lam above eps.
     """
-    nearest, own = _own_block(up)
-    if not nearest:
+    is_covered, own = _own_block(up)
+    if not is_covered:
         raise Unsuitable(f"a psf of {up.kernel_size} does not cover a block of {up.scale} x {up.scale}")
     kernel = kernel.cpu().double()  # float64 is not available on every device
     difference = (_as_psf(kernel, up.kernel_size, origin) - own.double())[None]

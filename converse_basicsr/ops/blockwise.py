@@ -29,7 +29,7 @@ def solve_blockwise(
     if stays_in_block(psf, scale):
         if isinstance(x0, str) and x0 in ("nearest", "zero"):
             return _solve_pointwise(y, psf, lam, scale, x0)
-        if isinstance(x0, Tensor) or mode == "replicate":  # as interpolation treats borders
+        if isinstance(x0, Tensor) or mode == "replicate" or not any(margins):  # interpolation replicates borders too
             return _solve_in_blocks(y, psf, lam, scale, prior_image(y, scale, x0))
     fine = margins.scaled(scale)
     x0 = pad(x0, fine, mode, plain) if isinstance(x0, Tensor) else x0
