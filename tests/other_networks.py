@@ -42,19 +42,29 @@ def basicsr_network(name: str, *arguments) -> nn.Module:
     return {"ECBSR": ECBSR, "EDSR": EDSR, "RRDBNet": RRDBNet, "MSRResNet": MSRResNet}[name](*arguments)
 
 
+def needs_torchvision() -> None:
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
+        pytest.skip(f"torchvision does not load: {error}")
+
+
 def keypoint_predictor() -> nn.Module:
+    needs_torchvision()
     from torchvision.models.detection.keypoint_rcnn import KeypointRCNNPredictor
 
     return KeypointRCNNPredictor(4, 3)
 
 
 def mask_predictor() -> nn.Module:
+    needs_torchvision()
     from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 
     return MaskRCNNPredictor(4, 6, 2)
 
 
 def lraspp() -> nn.Module:
+    needs_torchvision()
     from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
     return lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torchvision
-from other_networks import NETWORKS, SWAPPED
+from other_networks import NETWORKS, SWAPPED, needs_torchvision
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils._pytree import tree_leaves
@@ -142,6 +141,9 @@ def keypoint_rcnn() -> nn.Module:
 
 
 def test_a_detector_takes_a_list_of_images_and_trains():
+    needs_torchvision()
+    import torchvision
+
     try:
         torchvision.ops.nms(torch.rand(1, 4), torch.rand(1), 0.5)
     except (RuntimeError, AttributeError) as error:
@@ -161,6 +163,7 @@ def test_a_detector_takes_a_list_of_images_and_trains():
 
 
 def test_depthwise_convolutions_of_mobilenet():
+    needs_torchvision()
     from torchvision.models import mobilenet_v2
 
     model = mobilenet_v2(width_mult=0.1).eval()

@@ -19,7 +19,6 @@ from .unsuitable import Unsuitable
 
 MAX_LAM = 0.5  # sigmoid is steepest there, so lam learns well
 FLATNESS = 1 / 36  # lam |q| stays below it: the start of larger psfs differs by up to about as much
-GRID = 16  # frequencies per side at which filters are evaluated
 STEPS = 3  # of the refinement
 
 
@@ -58,8 +57,8 @@ def start_as_kernel(up: Converse2D, kernel: Tensor, origin: int) -> None:
         raise Unsuitable(f"a psf of {up.kernel_size} does not cover a block of {up.scale} x {up.scale}")
     kernel = kernel.cpu().double()  # float64 is not available on every device
     difference = (_as_psf(kernel, up.kernel_size, origin) - own.double())[None]
-    bank = adjoint_bank(difference, (GRID, GRID), up.scale, GRID, plain=True)
-    q = squared_modulus(bank).sum(-3) + bank.sum(-3).conj()  # (1, C, GRID, GRID)
+    bank = _spectra(difference, up.scale)
+    q = squared_modulus(bank).sum(-3) + bank.sum(-3).conj()  # (1, C, frequencies)
     mean, largest = q.real.mean((-2, -1), keepdim=True), q.abs().amax((-2, -1), keepdim=True)
     lam = (FLATNESS / largest).clamp(max=MAX_LAM)
     if not (lam > up.eps).all():
@@ -72,7 +71,7 @@ def start_as_kernel(up: Converse2D, kernel: Tensor, origin: int) -> None:
 def _refine(psf: Tensor, difference: Tensor, tau: Tensor, lam: Tensor, scale: int) -> Tensor:
     """Fixed-point steps until the taps inside the psf are those of the difference; what lies outside remains."""
     for _ in range(STEPS):
-        bank = adjoint_bank(psf, (GRID, GRID), scale, GRID, plain=True)
+        bank = _spectra(psf, scale)
         gain = squared_modulus(bank).sum(-3, keepdim=True) + lam.unsqueeze(-3)
         fraction = (1 - bank.sum(-3, keepdim=True).conj()) / gain
         psf = psf + tau * (difference - _taps(bank * fraction, psf, scale))
@@ -83,9 +82,15 @@ def _taps(spectra: Tensor, like: Tensor, scale: int) -> Tensor:
     """The taps of a filter at the places of a psf: adjoint_bank's transpose, over the number of frequencies."""
     taps = torch.zeros_like(like, requires_grad=True)
     with torch.enable_grad():
-        bank = adjoint_bank(taps, (GRID, GRID), scale, GRID, plain=True)
+        bank = _spectra(taps, scale)
         product = (bank.real * spectra.real + bank.imag * spectra.imag).sum()
-    return torch.autograd.grad(product, taps)[0] / GRID**2
+    return torch.autograd.grad(product, taps)[0] / bank.shape[-1] ** 2
+
+
+def _spectra(psf: Tensor, scale: int) -> Tensor:
+    """The adjoint bank on a torus that is large beside the psf: (1, C, s*s, side, side)."""
+    side = max(16, 3 * psf.shape[-1])
+    return adjoint_bank(psf, (side, side), scale, side, plain=True)
 
 
 def needed_size(kernel_size: int, origin: int, scale: int) -> int:
@@ -109,7 +114,7 @@ def _as_psf(kernel: Tensor, k: int, origin: int) -> Tensor:
 
 
 def _own_block(up: Converse2D) -> tuple[bool, Tensor]:
-    """(k, k), True at the taps that read their own s x s block; and before it, whether they are the whole block."""
+    """Whether the psf covers the whole s x s block of a sample, and (k, k), True at the taps that lie in the block."""
     offset = up.kernel_size // 2 - torch.arange(up.kernel_size)
     inside = (offset >= 0) & (offset < up.scale)
     return int(inside.sum()) == up.scale, inside[:, None] & inside
