@@ -11,8 +11,8 @@ from ..inference.calling import call_network
 from ..layers import ConverseBlock
 from ..restoration.restorer import Restorer
 
-_SIDE = 48  # of the image that tells how much of the time each layer takes
-_LEAST_PIXELS = 150 * 150  # a smaller picture is done before that is worth it
+_SIDE = 32  # of the image that tells how much of the time each layer takes
+_LEAST_PIXELS = 100 * 100  # a smaller picture is done before that is worth it
 
 
 @contextmanager
