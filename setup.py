@@ -1,12 +1,55 @@
+import gzip
+import os
+import re
+import tarfile
+import time
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
 
 FILES = "converse_basicsr.options.files"  # the option files, which the command copies for users without a checkout
+EXTRAS = {
+    "train": [  # and what else reads or makes data sets: test, benchmark, reproduce, data
+        "basicsr>=1.4.2; python_version < '3.13'",  # 1.4.2 does not build on later ones
+        "lmdb",
+        "packaging",
+        "pydantic>=2.7",
+        "pydantic_core",
+        "scikit-image>=0.20",
+        "scipy",
+    ],
+    "benchmark": ["jinja2", "matplotlib>=3.8"],
+    "fft": ["ducc0>=0.36"],
+    "mmengine": ["mmengine>=0.10"],
+    "onnx": ["onnx", "onnxruntime", "onnxscript"],
+    "spandrel": ["spandrel>=0.4.1"],
+}
+
+
+class ReproducibleSdist(sdist):
+    """The same files give the same bytes: times are SOURCE_DATE_EPOCH, owner and permissions are left out."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        seconds = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+        archive = Path(f"{base_name}.tar.gz")
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            archive.open("wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=seconds) as compressed,
+            tarfile.open(fileobj=compressed, mode="w") as tar,
+        ):
+            for path in sorted(path for path in Path(base_dir).rglob("*") if path.is_file()):
+                entry = tarfile.TarInfo(path.as_posix())
+                entry.size, entry.mtime = path.stat().st_size, seconds
+                with path.open("rb") as content:
+                    tar.addfile(entry, content)
+        return str(archive)
+
 
 setup(
     name="converse_basicsr",
-    version="0.1.0",
+    version=re.search(r'__version__ = "(.+)"', Path("converse_basicsr/__init__.py").read_text(encoding="utf-8"))[1],
     description="Reverse convolution (Converse2D) and the Converse networks as a plugin of BasicSR",
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -15,37 +58,29 @@ setup(
     package_dir={FILES: "options"},
     package_data={
         "converse_basicsr.benchmark.reporting": ["templates/*"],
+        "converse_basicsr.page": ["static/*"],
         "converse_basicsr.restoration": ["memory.json"],
         FILES: ["*.yml", "*.json", "*/*"],
     },
     python_requires=">=3.10",
-    install_requires=[
+    install_requires=[  # what restoring pictures, weights, layers and networks need
         "torch>=2.7",  # the oldest that the tests passed on
-        "basicsr>=1.4.2; python_version < '3.13'",  # 1.4.2 does not build on later ones
         "filelock",
-        "lmdb",
         "numpy",
         "opencv-python",
-        "packaging",
         "pillow>=10.1",
         "platformdirs",
         "psutil",
-        "pydantic>=2.7",
-        "pydantic_core",
         "pyyaml",
         "requests",
         "safetensors>=0.4",
-        "scikit-image>=0.20",
-        "scipy",
         "tifffile",
         "tqdm",
     ],
     extras_require={
-        "benchmark": ["jinja2", "matplotlib>=3.8"],
-        "fft": ["ducc0>=0.36"],
-        "spandrel": ["spandrel>=0.4.1"],
+        **EXTRAS,
+        "all": [line for lines in EXTRAS.values() for line in lines],
         "dev": [
-            "mmengine>=0.10",
             "pytest>=8",
             "ruff>=0.14",
             "triton>=3.3; platform_system == 'Linux' and platform_machine == 'x86_64'",
@@ -65,4 +100,5 @@ setup(
         "Programming Language :: Python :: 3.14",
         "Topic :: Scientific/Engineering :: Image Processing",
     ],
+    cmdclass={"sdist": ReproducibleSdist},
 )

@@ -11,11 +11,14 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "Converse2D": "layers",
     "ConverseBlock": "layers",
+    "convert_depthwise": "convert",
+    "convert_upsampling": "convert",
     "converse2d": "ops",
     "converse2d_reference": "ops",
     "deconvolve": "restoration.api",
     "load_network": "weights.loading",
     "restore": "restoration.api",
+    "undo": "convert",
 }
 
 __all__ = ["__version__", *_EXPORTS]

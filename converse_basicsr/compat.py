@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import UserError
+from .extras import install
 
 NEWEST_PYTHON = (3, 12)  # that BasicSR builds on
 
@@ -41,7 +42,7 @@ def load_basicsr() -> None:
     if importlib.util.find_spec("basicsr") is None:
         version = sys.version_info[:2]
         fix = (
-            "run bash scripts/setup.sh, or pip install --no-build-isolation basicsr (after torch, numpy and cython)"
+            f"{install('train')} --no-build-isolation (after torch, numpy, cython and setuptools)"
             if version <= NEWEST_PYTHON
             else f"release 1.4.2 does not build on Python {version[0]}.{version[1]}; use Python 3.10, 3.11 or 3.12"
         )
@@ -228,6 +229,14 @@ def _lmdb_once_per_process() -> None:
     FileClient._backends["lmdb"] = SharedLmdbBackend
 
 
+def _mmengine_files() -> None:
+    from basicsr.utils.file_client import FileClient
+
+    from .files.mmengine_backend import MmengineBackend
+
+    FileClient._backends["mmengine"] = MmengineBackend
+
+
 AFTER_IMPORT = (
     Patch(
         "distributed_without_cuda",
@@ -249,5 +258,12 @@ AFTER_IMPORT = (
         "an LMDB used for training and validation raises lmdb.Error 'already open'; it is opened once per process",
         is_basicsr_1_4,
         _lmdb_once_per_process,
+    ),
+    Patch(
+        "mmengine_files",
+        "basicsr <= 1.4.2",
+        "FileClient has no function that adds a backend; adds mmengine's file backends (io_backend: type: mmengine)",
+        is_basicsr_1_4,
+        _mmengine_files,
     ),
 )

@@ -136,11 +136,6 @@ def test_data_demo(in_tmp):
     assert run("data", "demo", "--root", "photos") == "photos already exists; --force replaces it\n"
 
 
-def test_version_is_the_same_in_setup():
-    text = (REPOSITORY / "setup.py").read_text()
-    assert f'version="{__version__}"' in text
-
-
 LOADER = {
     key: value
     for key, value in options()["datasets"]["train"].items()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from packaging.requirements import Requirement
 
 import converse_basicsr
 
@@ -86,21 +85,3 @@ def test_operator_layers_networks_and_weights_pass_their_tests_without_basicsr()
     result = subprocess.run([sys.executable, "-c", block, *options, *files], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
     assert " passed" in result.stdout and "BasicSR" not in result.stdout
-
-
-def test_what_is_imported_is_required():
-    """Everything that is not in Python itself, by the package or by one of its extras."""
-    setup = next(node for node in ast.walk(ast.parse((REPOSITORY / "setup.py").read_text())) if is_setup(node))
-    keywords = {keyword.arg: keyword.value for keyword in setup.keywords}
-    extras = ast.literal_eval(keywords["extras_require"]).values()
-    lines = itertools.chain(ast.literal_eval(keywords["install_requires"]), *extras)
-    required = {Requirement(line).name for line in lines}
-    distributions = {"cv2": "opencv-python", "PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
-    files = (ast.walk(ast.parse(file.read_text())) for file in PACKAGE.rglob("*.py"))
-    imported = set().union(*map(imported_by, itertools.chain(*files)))
-    imported -= {*sys.stdlib_module_names, "torchvision"}  # compat.py imports that for BasicSR, which requires it
-    assert {distributions.get(name, name) for name in imported} <= required
-
-
-def is_setup(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == "setup"

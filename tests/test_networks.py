@@ -166,7 +166,12 @@ def test_srresnet_upscales_and_starts_as_its_bilinear_skip(upscale, spatial_op):
 
 @pytest.mark.parametrize(
     ("network_class", "options"),
-    [*((network, {}) for network in NETWORKS), (ConverseUSRNet, {"kernel_residual": True}), (DeconvolutionResNet, {})],
+    [
+        *((network, {}) for network in NETWORKS),
+        (ConverseUSRNet, {"kernel_residual": True}),
+        (ConverseUSRNet, {"kernel_residual": True, "reuse_input": True}),
+        (DeconvolutionResNet, {}),
+    ],
 )
 def test_every_parameter_is_trained(network_class, options):
     torch.manual_seed(0)
@@ -229,11 +234,29 @@ def test_a_network_that_knows_its_kernel_starts_as_a_deconvolution(network_class
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)  # conv1 is inverted in float32
 
 
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_reuse_input_starts_as_repeated_deconvolution(scale):
+    torch.manual_seed(0)
+    x, kernel = torch.rand(2, 3, 9, 8).double(), torch.rand(2, 1, 7, 7).double()
+    kernel /= kernel.sum((2, 3), keepdim=True)
+    lam, prior = torch.full((1, 3, 1, 1), 0.05).double(), "nearest"
+    for _ in range(3):
+        prior = converse2d(x, kernel.expand(-1, 3, -1, -1), lam, scale, prior)
+    network = ConverseUSRNet(**TINY, num_iterations=3, kernel_residual=True, reuse_input=True).double()
+    torch.testing.assert_close(network(x, kernel, scale), prior, rtol=1e-5, atol=1e-5)
+
+
+def test_reuse_input_changes_a_trained_network():
+    kept, reused = (run_network(ConverseUSRNet, kernel_residual=True, reuse_input=reuse) for reuse in (False, True))
+    assert (kept - reused).abs().max() > 1e-7
+
+
 @pytest.mark.parametrize(
     ("network_class", "options", "message"),
     [
         (ConverseUSRNet, {"kernel_residual": True, "spatial_op": "conv"}, "needs spatial_op 'converse', got 'conv'"),
         (ConverseUSRNet, {"kernel_residual": True, "data_eps": 0.05}, "data_eps must be below 0.05, got 0.05"),
+        (ConverseUSRNet, {"reuse_input": True}, "reuse_input needs kernel_residual: true"),
         (ConverseUSRNet, {"kernel_residual": 1}, "kernel_residual must be True or False, got 1"),
         (DeconvolutionResNet, {"lam": 0}, "lam must be above 0, got 0"),
         (DeconvolutionResNet, {"prior": "cubic"}, "prior 'cubic' is not known"),

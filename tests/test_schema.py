@@ -197,7 +197,7 @@ FOLDER = "must be a folder name: at most 200 letters, digits, _, - and ., beginn
         (f"{TRAIN}__prefetch_mode", "gpu", "must be cuda, cpu or ~, got 'gpu'"),
         (f"{TRAIN}__num_prefetch_queue", 0, COUNT),
         (f"{TRAIN}__skip_unreadable", -1, INDEX),
-        (f"{TRAIN}__io_backend", {"type": "LMDB"}, "must be disk, lmdb or memcached, got 'LMDB'"),
+        (f"{TRAIN}__io_backend", {"type": "LMDB"}, "must be disk, lmdb, memcached or mmengine, got 'LMDB'"),
         (f"{VAL}__persistent_workers", True, "must be false: only training loads images with workers, got True"),
         ("degradation", {"type": "Noise"}, "must be GaussianNoise, BicubicReduction or Blur, got 'Noise'"),
         ("dist_params", {"port": 70000}, "must be an integer from 1 to 65535, got 70000"),

@@ -14,6 +14,7 @@ from basicsr.archs import build_network
 from ..checks.models import window_sizes
 from ..errors import UserError
 from ..evaluation.measure import quietly, validation_set
+from ..extras import install
 from ..files.journal import read_entries
 from ..inference.calling import pad_to_window, takes_kernel
 from ..preparation.demo import build_demo_if_asked_for
@@ -96,7 +97,7 @@ class Runner:
         try:
             from .reporting.pages import write_report
         except ImportError as error:
-            raise UserError(f"the report needs pip install 'converse_basicsr[benchmark]' ({error})") from error
+            raise UserError(f"the report needs jinja2 and matplotlib: {install('benchmark')} ({error})") from error
         return write_report(self.folder)
 
     def _iterations(self, model: Model) -> int:

@@ -15,23 +15,23 @@ _LARGEST = {"gaussian": 40, "motion": 250}  # pixels
 _FILES = (".npy", ".mat", ".png")
 
 
-def choose_kernel(kernel: str | np.ndarray) -> np.ndarray:
+def choose_kernel(kernel: str | np.ndarray, signed: bool = False) -> np.ndarray:
     """A blur kernel (kh, kw), float64, sum 1, from one of FORMS or an array.
 
     The blur is a convolution, and the centre is tap (kh//2, kw//2). Angles are degrees, anticlockwise from the
-    horizontal; lengths and standard deviations are pixels.
+    horizontal; lengths and standard deviations are pixels. Taps may be negative if `signed`.
 
     Raises:
         UserError: it is none of these, or not a valid kernel.
     """
     if not isinstance(kernel, str):
-        return check_taps(np.squeeze(np.asarray(kernel)), "kernel")
+        return check_taps(np.squeeze(np.asarray(kernel)), "kernel", signed)
     kind, colon, numbers = kernel.partition(":")
     if colon and kind in _LARGEST:
         return _made(kernel, kind, numbers)
     if Path(kernel).suffix.lower() not in _FILES:
         raise UserError(f"kernel: must be {FORMS}, got {plain(kernel)}")
-    return read_kernel(Path(kernel).expanduser())
+    return read_kernel(Path(kernel).expanduser(), signed)
 
 
 def _made(text: str, kind: str, numbers: str) -> np.ndarray:

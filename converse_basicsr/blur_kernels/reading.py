@@ -22,6 +22,8 @@ def kernels_in(file: Path) -> list[np.ndarray]:
         from scipy.io import loadmat
 
         content = loadmat(file)
+    except ImportError as error:
+        raise UserError(f"{plain(file)}: reading .mat files needs scipy: pip install scipy") from error
     except Exception as error:  # numpy and scipy raise many exception types for a damaged file
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{plain(file)}: not a readable {file.suffix} file: {reason}") from error
@@ -32,8 +34,12 @@ def kernels_in(file: Path) -> list[np.ndarray]:
     return kernels
 
 
-def read_kernel(file: Path) -> np.ndarray:
+def read_kernel(file: Path, signed: bool = False) -> np.ndarray:
     """The only blur kernel in a .npy or .mat file, or the brightness of a picture (.png).
+
+    Args:
+        file: its path.
+        signed: whether taps may be negative.
 
     Returns:
         (kh, kw), float64, sum 1.
@@ -51,29 +57,30 @@ def read_kernel(file: Path) -> np.ndarray:
         kernels = kernels_in(file)
     if len(kernels) > 1:
         raise UserError(f"{plain(file)}: holds {len(kernels)} blur kernels; save one of them as .npy (numpy.save)")
-    return check_taps(np.squeeze(kernels[0]), plain(file))
+    return check_taps(np.squeeze(kernels[0]), plain(file), signed)
 
 
-def check_taps(kernel: np.ndarray, name: str) -> np.ndarray:
+def check_taps(kernel: np.ndarray, name: str, signed: bool = False) -> np.ndarray:
     """The kernel (kh, kw) as float64 with sum 1.
 
     Raises:
-        UserError: it is no matrix of at most LARGEST taps a side, or taps are negative or not finite, or all are 0.
+        UserError: it is no matrix of at most LARGEST taps a side; or taps are negative, unless `signed`, or not finite;
+            or they sum to 0.
     """
     if kernel.ndim != 2 or not all(1 <= side <= LARGEST for side in kernel.shape):
         raise UserError(f"{name}: a blur kernel must have up to {LARGEST}x{LARGEST} taps, got shape {kernel.shape}")
     if kernel.dtype.kind not in "buif":
         raise UserError(f"{name}: the taps of a blur kernel must be real numbers, got {kernel.dtype}")
-    return normalised(kernel, name)
+    return normalised(kernel, name, signed)
 
 
-def normalised(kernel: np.ndarray, name: str) -> np.ndarray:
-    """The kernel as float64 with sum 1; UserError if its taps are negative, not finite or all 0."""
+def normalised(kernel: np.ndarray, name: str, signed: bool = False) -> np.ndarray:
+    """The kernel as float64 with sum 1; UserError if its taps are negative (unless signed), not finite or sum to 0."""
     kernel = kernel.astype(np.float64)
     if not np.isfinite(kernel).all():
         raise UserError(f"{name}: the blur kernel has taps that are not finite")
-    if kernel.min() < 0:
+    if kernel.min() < 0 and not signed:
         raise UserError(f"{name}: the blur kernel has negative taps (minimum {kernel.min():g})")
-    if kernel.sum() == 0:
+    if abs(kernel.sum()) <= 1e-6 * np.abs(kernel).sum():
         raise UserError(f"{name}: the blur kernel sums to 0")
     return kernel / kernel.sum()

@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..files.header_scan import file_headers, lmdb_headers
 from ..files.image_header import ImageHeader
 from ..files.lmdb_environment import lmdb_environment
+from ..files.mmengine_backend import is_address
 from ..options.constructors import check_type
 
 
@@ -54,10 +55,11 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
         options["scale"] = scale
     if scale is not None and section.get("gt_size", 0) % scale:
         raise UserError(f"{where}:gt_size: {section['gt_size']} is not a multiple of scale ({scale})")
-    lmdb = (options.get("io_backend") or {}).get("type") == "lmdb"
+    backend = (options.get("io_backend") or {}).get("type")
+    lmdb = backend == "lmdb"
     for name in [name for name in options if name.startswith(("dataroot", "meta_info"))]:
         if isinstance(options[name], str):
-            options[name] = str(_check_path(f"{where}:{name}", options[name], lmdb and name.startswith("dataroot")))
+            options[name] = _check_path(f"{where}:{name}", options[name], backend, name.startswith("dataroot"))
     name = dataset_class.__name__
     with _naming(where, name):
         notes = _check_folders(name, options, lmdb)
@@ -71,8 +73,14 @@ def check_dataset(key: str, section: dict, phase: str, scale: int | None) -> Che
     return CheckedDataset(sample, smallest, tuple(notes))
 
 
-def _check_path(where: str, value: str, lmdb: bool) -> Path:
-    path = Path(value)
+def _check_path(where: str, value: str, backend: str | None, is_root: bool) -> str:
+    if is_address(value):
+        if not is_root:
+            raise UserError(f"{where}: must be a file here, got the address {value}")
+        if backend != "mmengine":
+            raise UserError(f"{where}: {value} is an address; write io_backend: type: mmengine")
+        return value
+    path, lmdb = Path(value), is_root and backend == "lmdb"
     if not path.exists():
         raise UserError(f"{where}: no such file or folder: {value} (the current directory is {Path.cwd()})")
     if not (path.is_dir() or path.is_file()):
@@ -82,7 +90,7 @@ def _check_path(where: str, value: str, lmdb: bool) -> Path:
                         "images write io_backend: type: disk")  # fmt: skip
     if not lmdb and path.suffix == ".lmdb":
         raise UserError(f"{where}: {value} is an LMDB; write io_backend: type: lmdb")
-    return path
+    return str(path)
 
 
 def _check_folders(name: str, options: dict, lmdb: bool) -> list[str]:
@@ -91,6 +99,8 @@ def _check_folders(name: str, options: dict, lmdb: bool) -> list[str]:
     for root in roots if lmdb else ():
         lmdb_environment(root)
     listed = not lmdb and (options.get("meta_info_file") or options.get("meta_info"))
+    for root in filter(is_address, () if listed else roots):
+        raise UserError(f"meta_info_file: needed, because the files of {root} cannot be listed")
     if listed or name not in ("PairedImageDataset", "SingleImageDataset"):
         return []
     if name == "PairedImageDataset" and len(roots) == 2:
@@ -104,6 +114,8 @@ def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: 
 
     files, headers = _listed_files(dataset, options), {}
     ours, pairs = isinstance(dataset, GroundTruthDataset), isinstance(dataset, PairedImageDataset)
+    if any(is_address(options[f"dataroot_{role}"]) for role in files):
+        return _check_files_of_a_server(files, options["phase"], notes)
     for role, paths in files.items():
         root = options[f"dataroot_{role}"]
         headers[role] = (lmdb_headers if lmdb else file_headers)(root, paths, where)
@@ -126,6 +138,14 @@ def _check_files(where: str, dataset: object, options: dict, lmdb: bool, notes: 
     if pairs and options["phase"] == "train":
         rules.refuse_small(files["gt"], headers["gt"], options["gt_size"], f"gt_size ({options['gt_size']})")
     return min(sizes, key=min)
+
+
+def _check_files_of_a_server(files: dict[str, list[str]], phase: str, notes: list[str]) -> None:
+    """Their headers would have to be downloaded: only the names are checked."""
+    paths = files.get("lq") or files["gt"]
+    if phase != "train":
+        rules.refuse_same_names(paths, files.get("gt"))
+    notes.append(f"{len(paths)} files are on a server; only the first is checked before the run")
 
 
 def _check_sides(files: list[str], headers: list[ImageHeader], options: dict, least: int) -> None:

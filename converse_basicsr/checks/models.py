@@ -6,6 +6,7 @@ import torch
 
 from ..errors import UserError, plain
 from ..inference import TILE_OVERLAP
+from ..inference.consistency import build_consistency
 from ..options.constructors import check_type
 from ..options.sections import HighOrderDegradation, RealESRGAN, Validation
 from ..options.training import Train
@@ -72,6 +73,7 @@ def check_model(opt: dict, is_train: bool) -> None:
         _check_losses_given(opt, keys.all)
     _check_device(opt, model)
     _check_tiles(opt.get("val") or {})
+    _check_consistency(opt.get("val") or {}, opt.get("scale") or 1)
 
 
 def _not_needed(opt: dict) -> set[str]:
@@ -110,6 +112,14 @@ def _check_tiles(val: dict) -> None:
     tile, overlap = val.get("tile") or 0, val.get("tile_overlap", TILE_OVERLAP)
     if (tile or val.get("tile_overlap") is not None) and (overlap or 0) >= tile:
         raise UserError(f"val:tile_overlap: must be less than val:tile, got {overlap}")
+
+
+def _check_consistency(val: dict, scale: int) -> None:
+    if val.get("consistency") is not None:
+        try:
+            build_consistency(val["consistency"], scale, val.get("consistency_lam"))
+        except UserError as error:
+            raise UserError(f"val:{error}") from error
 
 
 def _join(place: str, key: str) -> str:

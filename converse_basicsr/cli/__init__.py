@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from .. import __version__
 from ..compat import load_in_spawned_worker
 from ..errors import UserError, in_one_line
-from . import benchmark, check, data, doctor, options, reproduce, restore, train, weights
+from ..extras import install
+from . import benchmark, check, data, doctor, options, page, reproduce, restore, train, weights
 from .output import lasting_output
 from .waiting import shorten_spinning
 
@@ -26,6 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.traceback:
             traceback.print_exc()
         print(f"basicsr: error: {in_one_line(error)}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:  # of an extra, mostly; a file that is missing in this package is a bug
+        if args.traceback or (error.name or "").startswith("converse_basicsr"):
+            raise
+        needed = f"{error.name} is not installed; {install('train')} installs what training and its data need"
+        print(f"basicsr: error: {needed}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # as with | head
         with lasting_output():
@@ -50,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"converse_basicsr {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (restore, train, check, benchmark, reproduce, data, options, weights, doctor):
+    for module in (restore, page, train, check, benchmark, reproduce, data, options, weights, doctor):
         module.add_parsers(subparsers)
     for subparser in _leaves(subparsers):
         subparser.add_argument("--traceback", action="store_true", help="show where an error came from")

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import sys
@@ -12,8 +13,8 @@ from ..errors import UserError
 from .allocator import keep_large_buffers
 from .waiting import describe_waiting
 
-REQUIRED = ("torch", "numpy", "lmdb", "safetensors", "scikit-image")
-LOADED = ("torchvision", "basicsr")  # judged by loading them
+REQUIRED = ("torch", "numpy", "pillow", "tifffile", "safetensors")
+TRAINING = ("basicsr", "torchvision", "lmdb", "pydantic", "scikit-image", "scipy")
 OPTIONAL = ("mmengine", "opencv-python", "ducc0", "spandrel", "triton")  # opencv-python-headless works as well
 WITHOUT_BASICSR = (
     "Converse2D, the networks, weights and inference work; train, test, benchmark, reproduce and data do not"
@@ -45,12 +46,13 @@ def _section(title: str, rows: list[tuple[str, str]]) -> None:
 
 def _versions(problems: list[str]) -> list[tuple[str, str]]:
     rows = [("python", f"{platform.python_version()} ({sys.executable})")]
-    for package in (*REQUIRED, *LOADED, *OPTIONAL):
+    trains = importlib.util.find_spec("basicsr") is not None
+    for package in (*REQUIRED, *TRAINING, *OPTIONAL):
         try:
             rows.append((package, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
             rows.append((package, "not installed"))
-            if package in REQUIRED:
+            if package in REQUIRED or (trains and package in TRAINING):
                 problems.append(f"{package} is not installed")
     return rows
 
@@ -64,8 +66,6 @@ def _loading(problems: list[str]) -> list[tuple[str, str]]:
 
         from .. import archs, data, metrics, models  # noqa: F401 (registers)
     except UserError as error:  # not installed
-        if sys.version_info[:2] <= compat.NEWEST_PYTHON:
-            problems.append(str(error))
         return [("not loaded", str(error)), ("without it", WITHOUT_BASICSR)]
     except Exception as error:  # of any type: this command reports it
         problems.append(f"BasicSR cannot be loaded: {type(error).__name__}: {error}")
@@ -104,6 +104,8 @@ def _data(problems: list[str]) -> list[tuple[str, str]]:
 
 
 def _try_lmdb(problems: list[str]) -> str:
+    if importlib.util.find_spec("lmdb") is None:
+        return "not installed; only training needs it"
     try:
         import lmdb
 

@@ -1,6 +1,7 @@
 """``basicsr reproduce``: the paper's tables, from its published weights."""
 
 import argparse
+import re
 from pathlib import Path
 
 from ..errors import UserError
@@ -24,6 +25,10 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--tile", type=int, metavar="N", help="restore in tiles of that side, in pixels of the input")
     parser.add_argument("--tile_overlap", type=int, default=16, metavar="N", help="of tiles (default: %(default)s)")
     parser.add_argument("--x8", action="store_true", help="average over the 8 flips and transposes")
+    parser.add_argument("--consistency", metavar="K", help="make results reduce to their input: bicubic, or a file "
+                        "with a blur kernel")  # fmt: skip
+    parser.add_argument("--consistency_lam", type=float, metavar="X", help="weight of the network's result in that "
+                        "(default: 0.01)")  # fmt: skip
     parser.add_argument("--out", default="results/reproduce", metavar="DIR", help="results (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="measure again, ignore the results in --out")
     parser.set_defaults(command=run, on_interrupt=INTERRUPTED)
@@ -45,10 +50,31 @@ def run(args: argparse.Namespace) -> int:
     val = {"tile": args.tile, "tile_overlap": args.tile_overlap} if args.tile else {}
     if args.x8:
         val["x8"] = True
-    out = Path(args.out, *(["_".join(f"{name}{value}" for name, value in val.items())] if val else []))
+    val |= _consistency(args)
+    out = Path(args.out, *(["_".join(f"{name}{_in_file_name(value)}" for name, value in val.items())] if val else []))
     if args.force:
         (out / "results.json").unlink(missing_ok=True)
     print(reproduce(protocols, find_places(args.weights, args.data), out, args.limit, val))
     print(f"\nresults     {out}/results.md, results.json (saved; --force measures again)")
     print(f"pictures    {out}/*/")
     return 0
+
+
+def _consistency(args: argparse.Namespace) -> dict:
+    """The options of val for the consistency step; refuses what is valid at no scale."""
+    from ..inference.consistency import build_consistency
+
+    if args.consistency is None:
+        if args.consistency_lam is not None:
+            raise UserError("--consistency_lam: has no effect without --consistency")
+        return {}
+    try:
+        build_consistency(args.consistency, 2, args.consistency_lam)
+    except UserError as error:
+        raise UserError(f"--{error}") from error
+    lam = {} if args.consistency_lam is None else {"consistency_lam": args.consistency_lam}
+    return {"consistency": args.consistency, **lam}
+
+
+def _in_file_name(value: object) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", str(value)).strip("-")

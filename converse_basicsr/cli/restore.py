@@ -49,6 +49,10 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--channels", choices=("y", "each"), default="y", help="of a colour picture, for a network of "
                        "one channel: the luma, or each channel (default: %(default)s)")  # fmt: skip
     group.add_argument("--x8", action="store_true", help="average over the 8 flips and transposes")
+    group.add_argument("--consistency", metavar="K", help="make the result reduce to its input: bicubic, or a blur "
+                       "kernel as for --kernel")  # fmt: skip
+    group.add_argument("--consistency_lam", type=float, metavar="X", help="weight of the network's result in that "
+                       "(default: 0.01)")  # fmt: skip
 
 
 def _add_resources(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +127,7 @@ def _restorer(args: argparse.Namespace, notes: list[str]) -> "Restorer":
 
     kernel = choose_kernel(args.kernel) if args.kernel else None
     settings = {"tile": args.tile, "overlap": args.overlap, "memory": args.memory, "x8": args.x8, "amp": args.amp}
+    settings |= {"consistency": args.consistency, "consistency_lam": args.consistency_lam}
     settings |= {"device": args.device or default_device(), "channels": args.channels, "note": notes.append}
     if args.method:
         from ..restoration.deconvolution import Deconvolution, lam_for
@@ -150,7 +155,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.method:
         if not args.kernel:
             raise UserError(f"--method converse2d needs --kernel: {KERNEL}")
-        useless = {"--opt": args.opt, "--x8": args.x8, "--amp": args.amp}
+        useless = {"--opt": args.opt, "--x8": args.x8, "--amp": args.amp, "--consistency": args.consistency}
         why = "with --method converse2d"
     else:
         useless = {"--lam": args.lam, "--borders": args.borders, "--sigma": args.sigma}
@@ -158,6 +163,8 @@ def _check(args: argparse.Namespace) -> None:
     for option, value in useless.items():
         if value not in (None, False):
             raise UserError(f"{option}: has no effect {why}")
+    if args.consistency_lam is not None and args.consistency is None:
+        raise UserError("--consistency_lam: has no effect without --consistency")
     if args.lam is not None and args.sigma is not None:
         raise UserError("--sigma: give --lam or --sigma, not both")
 

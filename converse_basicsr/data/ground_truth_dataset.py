@@ -1,5 +1,6 @@
 """Ground truth without an input: for degradation on the device, and the base of the degraded data sets."""
 
+import os
 from pathlib import Path
 
 import lmdb
@@ -14,6 +15,7 @@ from basicsr.utils.registry import DATASET_REGISTRY
 
 from ..errors import UserError, did_you_mean
 from ..files.image_folder import images_in, listed
+from ..files.mmengine_backend import is_address
 from ..images.decoding import COLORS, decode_pixels, to_unit_range
 from ..options.sections import Images, TrainSet
 from .file_rules import refuse_same_names
@@ -26,10 +28,10 @@ class GroundTruthDataset(Dataset):
     """Ground-truth images: random patches for training, whole images for validation.
 
     Options:
-        dataroot_gt (str): A folder (searched recursively) or an LMDB. File names without suffix must be unique for
-            validation.
-        io_backend (dict): type: disk or lmdb, as in BasicSR.
-        meta_info_file (str): Lists the files or LMDB keys to use, one per line. Default: all.
+        dataroot_gt (str): A folder (searched recursively), an LMDB, or an address such as http://host/folder. File
+            names without suffix must be unique for validation.
+        io_backend (dict): type: disk or lmdb, as in BasicSR; or mmengine, see MmengineBackend.
+        meta_info_file (str): Lists the files or LMDB keys to use, one per line; needed for an address. Default: all.
         color (str): 'rgb' or 'gray'; other files are converted. Default: 'rgb'.
         gt_size (int): Side of a training patch; training only.
         use_hflip (bool): Flip at random; training only. Default: False.
@@ -53,7 +55,8 @@ class GroundTruthDataset(Dataset):
             raise UserError(f"color: must be {' or '.join(COLORS)}, got {self.color!r}")
         if self.is_train and "gt_size" not in opt:
             raise KeyError("gt_size")
-        self.root = Path(opt["dataroot_gt"]).expanduser()
+        root = opt["dataroot_gt"]
+        self.root = root.rstrip("/") if is_address(root) else Path(root).expanduser()
         self.io_backend = dict(opt["io_backend"])
         self.paths = self._find()
         if not self.is_train:
@@ -94,8 +97,11 @@ class GroundTruthDataset(Dataset):
         meta_info = self.opt.get("meta_info_file")
         names = first_words(Path(meta_info).expanduser()) if meta_info else None
         if self.io_backend["type"] != "lmdb":
-            paths = images_in(self.root) if names is None else [self.root / name for name in names]
-            return [str(path) for path in paths]
+            if names is not None:
+                return [os.path.join(self.root, name) for name in names]
+            if is_address(self.root):
+                raise UserError(f"meta_info_file: needed, because the files of {self.root} cannot be listed")
+            return [str(path) for path in images_in(self.root)]
         self.io_backend.update(db_paths=[str(self.root)], client_keys=["gt"])
         known = paths_from_lmdb(str(self.root))
         keys = known if names is None else [name.split(".")[0] for name in names]

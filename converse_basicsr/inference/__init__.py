@@ -1,6 +1,7 @@
-"""Restoration in tiles and with self-ensemble, as functions of tensors. Needs only torch."""
+"""Restoration in tiles, with self-ensemble and consistent with the input, of tensors. Needs only torch."""
 
+from .consistency import CONSISTENCY_LAM, Consistency, bicubic_psf
 from .self_ensemble import restore_x8
 from .tiling import TILE_OVERLAP, restore_tiled
 
-__all__ = ["TILE_OVERLAP", "restore_tiled", "restore_x8"]
+__all__ = ["CONSISTENCY_LAM", "TILE_OVERLAP", "Consistency", "bicubic_psf", "restore_tiled", "restore_x8"]

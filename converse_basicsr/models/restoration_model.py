@@ -15,6 +15,7 @@ from ..degradations import build_degradation
 from ..errors import UserError
 from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
 from ..inference.calling import call_network, takes_kernel
+from ..inference.consistency import build_consistency
 from .optimiser_step import OptimiserStep
 
 
@@ -30,6 +31,8 @@ class RestorationModel(SRModel):
     - val: x8 averages over the 8 flips and transposes. val: tile restores in tiles of that side (in pixels of the
       input) that overlap by val: tile_overlap (default TILE_OVERLAP); the CPU assembles them. An error names the image
       that the network rejects.
+    - val: consistency changes the result as little as possible so that it reduces to its input: 'bicubic' or a blur
+      kernel is the reduction, val: consistency_lam (default CONSISTENCY_LAM) the weight of the network's result.
     - train: accum_iter trains on a batch in so many parts, one after the other, and makes one step with the gradients
       of the whole batch. train: amp (bf16 or fp16) runs the network with autocast in training; the losses are float32.
       train: clip_grad_norm limits the norm of the gradients.
@@ -43,6 +46,9 @@ class RestorationModel(SRModel):
         self.window = opt["network_g"].get("window_size", 1)
         self.kernel: Tensor | None = None
         self.path = ""  # of the input, for error messages
+        val = opt.get("val") or {}
+        reduction, lam = val.get("consistency"), val.get("consistency_lam")
+        self.consistency = None if reduction is None else build_consistency(reduction, self.scale, lam)
         if opt["is_train"] and opt["train"].get("amp") and opt["num_gpu"] > 1 and not opt["dist"]:
             raise UserError(
                 "train:amp: needs a process for each GPU (torchrun, see docs/distributed.md), or num_gpu: 1"
@@ -137,7 +143,7 @@ class RestorationModel(SRModel):
             network.train()
 
     def evaluate(self, network: torch.nn.Module) -> Tensor:
-        """The restoration of lq, in tiles and averaged over flips if val says so."""
+        """The restoration of lq, in tiles, averaged over flips and made consistent with lq if val says so."""
         val = self.opt.get("val") or {}
         kernel = self.kernel if takes_kernel(network) else None
 
@@ -149,7 +155,8 @@ class RestorationModel(SRModel):
                 lambda patch: self.restore(network, patch, kernel), lq, self.scale, val["tile"], overlap
             )
 
-        return restore_x8(run, self.lq, kernel) if val.get("x8") else run(self.lq, kernel)
+        restored = restore_x8(run, self.lq, kernel) if val.get("x8") else run(self.lq, kernel)
+        return self.consistency(restored, self.lq) if self.consistency else restored
 
     def restore(self, network: torch.nn.Module, lq: Tensor, kernel: Tensor | None) -> Tensor:
         return call_network(network, lq, kernel, self.scale, self.window)

@@ -66,6 +66,8 @@ def start_at_kernel(convs: nn.ModuleList, step: "DataStep") -> None:
 class DataStep(nn.Module):
     """Converse2D's closed form with a kernel per sample and channel; alpha (1, C, 1, 1) sets the weight of the prior.
 
+    The prior x0 is a tensor (N, C, s*h, s*w), or made from y by the option prior.
+
     In the depthwise-conv variants the same kernel is applied to the upsampled features by a depthwise (transposed)
     convolution, and alpha is a bias that is always learned.
     """
@@ -84,9 +86,9 @@ class DataStep(nn.Module):
         """The weight of the prior, (1, C, 1, 1)."""
         return regularisation(self.alpha, self.eps)
 
-    def forward(self, y: Tensor, psf: Tensor, scale: int) -> Tensor:
+    def forward(self, y: Tensor, psf: Tensor, scale: int, x0: Tensor | None = None) -> Tensor:
         if self.spatial_op == "converse":
-            return converse2d(y, psf, self.lam, scale, self.prior)
+            return converse2d(y, psf, self.lam, scale, self.prior if x0 is None else x0)
         y = prior_image(y, scale, "nearest")
         psf = psf if self.spatial_op == "conv" else psf.flip(-2, -1)
         k = psf.shape[-1]
@@ -104,6 +106,10 @@ class ConverseUSRNet(nn.Module):
     With kernel_residual, the MLP makes only corrections: the first data step takes the blur kernel plus a correction
     for each channel, the later ones a delta plus a correction. The corrections start at zero and the regularisation
     weights at 0.05, so an untrained network is the exact regularised inverse of blur and decimation.
+
+    With reuse_input too, every data step goes back to the input: it inverts blur and decimation with the current
+    features as the prior, as half-quadratic splitting does (Zhang et al., "Deep Unfolding Network for Image
+    Super-Resolution", CVPR 2020, eq. 6). All data steps take the blur kernel plus a correction.
 
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025. The
     defaults are the published network.
@@ -129,6 +135,9 @@ class ConverseUSRNet(nn.Module):
             and more time in training. Default: False.
         kernel_residual (bool): Learn corrections of the blur kernel instead of the kernels of the data steps. Not in
             the paper; needs spatial_op 'converse'. Default: False, as published.
+        reuse_input (bool): Every data step solves for the features of the input, with the current features as prior;
+            otherwise only the first one does, and the later ones invert the current features. Not in the paper; needs
+            kernel_residual. Default: False, as published.
     """
 
     def __init__(
@@ -152,9 +161,13 @@ class ConverseUSRNet(nn.Module):
         spatial_op: str = "converse",
         use_checkpoint: bool = False,
         kernel_residual: bool = False,
+        reuse_input: bool = False,
     ):
         super().__init__()
         check_flag("kernel_residual", kernel_residual)
+        check_flag("reuse_input", reuse_input)
+        if reuse_input and not kernel_residual:
+            raise ValueError("reuse_input needs kernel_residual: true")
         if kernel_residual and spatial_op != "converse":
             raise ValueError(f"kernel_residual needs spatial_op 'converse', got {spatial_op!r}")
         if kernel_residual and not 0 <= data_eps < RESIDUAL_LAM:
@@ -173,6 +186,7 @@ class ConverseUSRNet(nn.Module):
         self.p = Denoiser(block() for _ in range(num_block))
         self.conv2 = PointwiseConv2d(num_feat, num_out_ch)
         self.kernel_residual = kernel_residual
+        self.reuse_input = reuse_input
         if kernel_residual:
             start_at_kernel(self.convs, self.d)
         else:
@@ -197,11 +211,16 @@ class ConverseUSRNet(nn.Module):
         if kernel.shape != expected:
             raise ValueError(f"kernel must be {expected} for this network and batch, got {tuple(kernel.shape)}")
         embedding = self.kernelnet(kernel)
-        x = self.conv1(lq)
+        y = self.conv1(lq)
         for i, conv in enumerate(self.convs):
             psf = conv(embedding)
             if self.kernel_residual:
-                psf = psf + (kernel if i == 0 else delta(kernel))
-            x = self.d(x, psf, scale if i == 0 else 1)
+                psf = psf + (kernel if i == 0 or self.reuse_input else delta(kernel))
+            if i == 0:
+                x = self.d(y, psf, scale)
+            elif self.reuse_input:
+                x = self.d(y, psf, scale, x)
+            else:
+                x = self.d(x, psf, 1)
             x = self.p(x)
         return self.conv2(x)

@@ -26,8 +26,11 @@ def solve_blockwise(
     y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Prior, margins: Margins, mode: str, plain: bool
 ) -> Tensor:
     """The solution for a psf that fits_block; arguments as in converse2d, plain as in transforms.Torus."""
-    if isinstance(x0, str) and x0 in ("nearest", "zero") and stays_in_block(psf, scale):
-        return _solve_pointwise(y, psf, lam, scale, x0)
+    if stays_in_block(psf, scale):
+        if isinstance(x0, str) and x0 in ("nearest", "zero"):
+            return _solve_pointwise(y, psf, lam, scale, x0)
+        if isinstance(x0, Tensor) or mode == "replicate" or not any(margins):  # interpolation replicates borders too
+            return _solve_in_blocks(y, psf, lam, scale, prior_image(y, scale, x0))
     fine = margins.scaled(scale)
     x0 = pad(x0, fine, mode, plain) if isinstance(x0, Tensor) else x0
     return fine.crop(_solve_on_torus(pad(y, margins, mode, plain), psf, lam, scale, x0))
@@ -47,6 +50,12 @@ def _solve_pointwise(y: Tensor, psf: Tensor, lam: Tensor, scale: int, prior: str
     if prior == "nearest":
         weight = 1 + weight * (1 - psf.sum((-2, -1), keepdim=True))
     return _blocks(y, weight)
+
+
+def _solve_in_blocks(y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Tensor) -> Tensor:
+    """Each block of the result depends on one sample and its own block of x0 only, so padding does not change it."""
+    reduced = depthwise(F.conv2d, x0, psf.flip(-2, -1), scale)
+    return x0 + _blocks((y - reduced) / _gain(psf, lam), _as_block(psf, scale))
 
 
 def _gain(psf: Tensor, lam: Tensor) -> Tensor:

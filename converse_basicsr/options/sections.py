@@ -14,6 +14,7 @@ from .kinds import (
     Must,
     Name,
     NamePart,
+    Positive,
     Probabilities,
     Probability,
     Range,
@@ -65,11 +66,19 @@ class Degradation(Built):
     ] = Field(description="GaussianNoise, BicubicReduction or Blur.")
 
 
+_KEYS_OF_BACKENDS = {
+    "disk": (),
+    "lmdb": ("readonly", "lock", "readahead"),
+    "memcached": ("server_list_cfg", "client_cfg", "sys_path"),
+    "mmengine": ("backend_args", "timeout", "attempts"),
+}
+
+
 class IoBackend(Section):
     """How files are read."""
 
-    type: Annotated[Literal["disk", "lmdb", "memcached"], Must("disk, lmdb or memcached")] = Field(
-        description="Where the files are."
+    type: Annotated[Literal["disk", "lmdb", "memcached", "mmengine"], Must("disk, lmdb, memcached or mmengine")] = (
+        Field(description="Where the files are.")
     )
     readonly: Switch = Field(True, description="lmdb: open it for reading only.")
     lock: Switch = Field(False, description="lmdb: lock it.")
@@ -77,15 +86,25 @@ class IoBackend(Section):
     server_list_cfg: Text | None = Field(None, description="memcached: file with the list of servers.")
     client_cfg: Text | None = Field(None, description="memcached: file with the options of the client.")
     sys_path: Text | None = Field(None, description="memcached: folder of the Python client.")
+    backend_args: dict[str, Any] | None = Field(None, description="mmengine: arguments of its backend.")
+    timeout: Positive = Field(10, description="mmengine, HTTP: seconds without data after which an attempt ends.")
+    attempts: Count = Field(3, description="mmengine, HTTP: how often a server is asked.")
+
+    @model_validator(mode="after")
+    def _has_the_keys_of_its_type(self) -> "IoBackend":
+        known = _KEYS_OF_BACKENDS[self.type]
+        for key in self.model_fields_set - {"type", *known}:
+            raise wrong(f"type: {self.type} does not read it (it reads {', '.join(known) or 'nothing else'})", key)
+        return self
 
 
 class Images(Built):
     """What many data sets read; other keys belong to their classes."""
 
     type: Text = Field(description="Class of the data set, for example PairedImageDataset.")
-    dataroot_gt: FilePath | None = Field(None, description="Ground truth: a folder or an LMDB.")
-    dataroot_lq: FilePath | None = Field(None, description="Input images: a folder or an LMDB.")
-    io_backend: IoBackend = Field(description="type: disk for folders, lmdb for LMDBs.")
+    dataroot_gt: FilePath | None = Field(None, description="Ground truth: a folder, an LMDB or an address.")
+    dataroot_lq: FilePath | None = Field(None, description="Input images: a folder, an LMDB or an address.")
+    io_backend: IoBackend = Field(description="type: disk for folders, lmdb for LMDBs, mmengine for servers.")
     meta_info_file: FilePath | None = Field(None, description="Lists the files or keys to use, one per line.")
     filename_tmpl: Text | None = Field(None, description="Names of the inputs; {} is the name of the ground truth.")
     color: Text | None = Field(None, description="rgb or gray; for BasicSR's data sets y.")
@@ -194,9 +213,19 @@ class Validation(Section):
     x8: Switch = Field(False, description="RestorationModel: average over the 8 flips and transposes.")
     tile: Count | None = Field(None, description="RestorationModel: side of a tile in input pixels; ~: whole images.")
     tile_overlap: Index | None = Field(None, description="RestorationModel: overlap of tiles in input pixels.")
+    consistency: FilePath | None = Field(
+        None, description="RestorationModel: make results reduce to their input; bicubic, or a blur kernel (a file)."
+    )
+    consistency_lam: Positive | None = Field(None, description="RestorationModel: weight of the result (0.01).")
     num_val_samples: Count = Field(16, description="StyleGAN2Model: number of images.")
     flip_seq: Switch = Field(False, description="VideoRecurrentModel: restore the sequence and its mirror image.")
     center_frame_only: Switch = Field(False, description="VideoRecurrentModel: measure the middle frame only.")
+
+    @model_validator(mode="after")
+    def _has_a_use_for_lam(self) -> "Validation":
+        if self.consistency_lam is not None and self.consistency is None:
+            raise wrong("has no effect without val:consistency", "consistency_lam")
+        return self
 
 
 class Wandb(Section):

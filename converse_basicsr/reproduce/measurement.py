@@ -9,6 +9,7 @@ import torch
 from .. import __version__
 from ..compat import load_basicsr
 from ..evaluation.measure import Row, measure, quietly, validation_set
+from ..inference.consistency import build_consistency
 from .places import Places
 from .protocols import Protocol
 
@@ -23,7 +24,7 @@ class Evaluation:
     Args:
         protocol: what to measure.
         places: where its files are.
-        val: options of RestorationModel: tile, tile_overlap, x8.
+        val: options of RestorationModel: tile, tile_overlap, x8, consistency, consistency_lam.
 
     Attributes:
         settings: what the numbers depend on besides the protocol and the image.
@@ -42,6 +43,9 @@ class Evaluation:
             psf = places.psf(protocol)
             self.settings["psf"] = digest(psf)
             dataset["psf"] = str(psf)
+        if "consistency" in val:
+            step = build_consistency(val["consistency"], protocol.scale, val.get("consistency_lam"))
+            self.settings["reduction"] = hashlib.sha256(step.psf.numpy().tobytes()).hexdigest()
         self.opt = {
             "name": protocol.name,
             "model_type": "RestorationModel",

@@ -8,6 +8,7 @@ from .. import __version__
 from ..errors import UserError
 from ..evaluation.figure import save_comparison
 from ..evaluation.measure import Row
+from ..inference import CONSISTENCY_LAM
 from .measurement import Evaluation, digest
 from .places import Places
 from .protocols import Protocol
@@ -24,7 +25,7 @@ def reproduce(
         places: where the files are.
         out: folder for results.json (saved after every image), results.md and a comparison figure of every image.
         limit: measure only that many images of each set.
-        val: tile, tile_overlap and x8 of RestorationModel.
+        val: tile, tile_overlap, x8, consistency and consistency_lam of RestorationModel.
 
     Returns:
         The table as Markdown.
@@ -76,8 +77,10 @@ def _save_figure(row: Row, out: Path, protocol: Protocol) -> None:
 
 
 def _describe(val: dict) -> str:
+    lam = val.get("consistency_lam", CONSISTENCY_LAM)
     ways = [
         f"tiles of {val['tile']} that overlap by {val['tile_overlap']}" if val.get("tile") else "whole images",
         *(["x8 self-ensemble"] if val.get("x8") else []),
+        *([f"consistency step ({val['consistency']}, lam {lam:g})"] if "consistency" in val else []),
     ]
     return f"The paper's protocols (docs/reproduce.md), {', '.join(ways)}."

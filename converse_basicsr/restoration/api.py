@@ -29,6 +29,8 @@ def restore(
     overlap: int = TILE_OVERLAP,
     memory: int | str | None = None,
     x8: bool = False,
+    consistency: str | np.ndarray | Tensor | None = None,
+    consistency_lam: float | None = None,
     amp: bool = False,
     device: str | torch.device | None = None,
     channels: str = "y",
@@ -51,6 +53,9 @@ def restore(
         overlap: neighbouring tiles share at least so many pixels.
         memory: most memory to use, in bytes or as '4GB'. None: what is free, less a margin.
         x8: average over the 8 flips and transposes.
+        consistency: change the result as little as possible so that it reduces to the image: 'bicubic' for images that
+            were made smaller by MATLAB's imresize or alike, or a blur kernel as in `kernel` (docs/consistency.md).
+        consistency_lam: the weight of the network's result in that, > 0 (default 0.01).
         amp: compute in bfloat16 (float16 on a GPU without it) where autocast allows.
         device: 'cpu', 'cuda', 'cuda:1', 'mps'. None: the network's.
         channels: for a colour image and a network of one channel: 'y' restores the luma, 'each' every channel.
@@ -69,6 +74,8 @@ def restore(
         overlap=overlap,
         memory=memory,
         x8=x8,
+        consistency=consistency,
+        consistency_lam=consistency_lam,
         amp=amp,
         device=device,
         channels=channels,

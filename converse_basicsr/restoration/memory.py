@@ -17,6 +17,7 @@ LEAST_TILE = 48
 _STEP = 16  # tiles are multiples of it
 _SAFETY = 1.25  # factor on the measured need, which varies by 15% from run to run
 _PER_SAMPLE = 20  # bytes of the picture itself: float32 input, result and blend, its 8-bit versions, its neighbours
+CONSISTENCY = 110  # bytes of the consistency step for each pixel of the output; it takes one channel at a time
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
@@ -57,8 +58,12 @@ class Budget:
         if self.size <= 0:
             raise UserError(f"memory: the program itself takes {describe_bytes(taken)}, got {memory}")
 
-    def tile(self, network: nn.Module, shape: torch.Size, scale: int, x8: bool, overlap: int) -> int | None:
+    def tile(
+        self, network: nn.Module, shape: torch.Size, scale: int, x8: bool, overlap: int, after: int = 0
+    ) -> int | None:
         """The side of the largest tile that fits, None if the whole batch (N, C, h, w) does.
+
+        `after` is what each pixel of the output needs, in bytes, once the network is done, whatever the tile.
 
         Raises:
             UserError: not even a tile of 48x48 fits.
@@ -66,7 +71,8 @@ class Budget:
         n, channels, height, width = shape
         need = Need(network)
         samples = n * channels * height * width * scale**2
-        left = (self.size - _PER_SAMPLE * (2 if x8 else 1) * samples) / _SAFETY - need.fixed
+        whole = _PER_SAMPLE * (2 if x8 else 1) * samples + after * height * width * scale**2
+        left = (self.size - whole) / _SAFETY - need.fixed
         pixels = max(left, 0) / (need.per_pixel * scale**2 * n)
         if pixels >= height * width:
             return None

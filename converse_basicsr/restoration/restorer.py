@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
 from ..inference.calling import call_network
+from ..inference.consistency import build_consistency
 from ..inference.tiling import count_tiles
 from .colour import calls_for, restore_channels
 from .devices import choose_device, half_precision, is_out_of_memory, release_memory
-from .memory import Budget
+from .memory import CONSISTENCY, Budget
 from .progress import Progress, Steps
 from .settings import check_settings, kernel_for, scale_of
 from .sizes import enlarged_to, least_side
@@ -50,6 +51,8 @@ class Restorer:
         overlap: int = TILE_OVERLAP,
         memory: int | str | None = None,
         x8: bool = False,
+        consistency: str | np.ndarray | Tensor | None = None,
+        consistency_lam: float | None = None,
         amp: bool = False,
         device: str | torch.device | None = None,
         channels: str = "y",
@@ -66,6 +69,9 @@ class Restorer:
         self.x8 = x8
         if x8 and kernel is not None and self.scale > 1:
             raise UserError("x8: flips do not fit a blur kernel with scale above 1; leave one of them out")
+        if consistency is None and consistency_lam is not None:
+            raise UserError("consistency_lam: has no effect without consistency")
+        self.consistency = None if consistency is None else build_consistency(consistency, self.scale, consistency_lam)
         self.amp = half_precision(self.device) if amp else None
         self.tile = tile
         self.overlap = overlap
@@ -84,11 +90,24 @@ class Restorer:
             return restored[..., : self.scale * y.shape[-2], : self.scale * y.shape[-1]]
 
         steps = Steps(progress, calls_for(x.shape[1], self.in_channels, self.channels))
-        return restore_channels(run, x, self.in_channels, self.channels)
+        restored = restore_channels(run, x, self.in_channels, self.channels)
+        return self._consistent(restored, x) if self.consistency else restored
+
+    def _consistent(self, restored: Tensor, x: Tensor) -> Tensor:
+        """The result of the consistency step, on a GPU if its memory suffices."""
+        if self.device.type == "cuda":
+            try:
+                return self.consistency(restored, x, self.device)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            release_memory(self.device)
+        return self.consistency(restored, x)
 
     def _restore(self, x: Tensor, steps: "Steps") -> Tensor:
         """(N, in_channels, h, w) -> (N, C', s*h, s*w); out of memory halves the tile."""
-        tile = self.tile or self.budget.tile(self.network, x.shape, self.scale, self.x8, self.overlap)
+        after = CONSISTENCY if self.consistency else 0
+        tile = self.tile or self.budget.tile(self.network, x.shape, self.scale, self.x8, self.overlap, after)
         if tile is not None and self.tile is None and x.shape[0] > 1:  # the images one by one may need no tiles
             steps.parts *= x.shape[0]
             return torch.cat([self._restore(each, steps) for each in x.split(1)])

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from ..files.atomic import replacing
+from ..files.http import innermost_reason
 from .catalogue import LICENCE, Published, sha256_of
 
 _CHUNK = 1 << 16
@@ -63,10 +64,10 @@ def _fetch(entry: Published, target: Path, timeout: float, attempts: int, pause:
         except requests.exceptions.ChunkedEncodingError:  # it broke off; the size says where
             pass
         except (requests.ConnectionError, requests.Timeout) as error:
-            reason = _in_short(error)
+            reason = innermost_reason(error)
             continue
         except requests.RequestException as error:  # the answer is of no use, and asking again will not change it
-            reason = _in_short(error)
+            reason = innermost_reason(error)
             break
         size = part.stat().st_size
         if size < entry.size:
@@ -126,10 +127,3 @@ def _first_byte(entry: Published, answer: requests.Response, asked: int, part: P
         part.unlink(missing_ok=True)
         raise requests.ConnectionError(f"{status} to a request for the bytes from {asked:,} on")
     raise requests.RequestException(status)
-
-
-def _in_short(error: BaseException) -> str:
-    """The innermost reason, without the wrapping of requests and urllib3."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,7 @@
+"""Swapping layers of a built model for Converse2D. Needs torch alone."""
+
+from .depthwise import convert_depthwise
+from .report import Report, undo
+from .upsampling import convert_upsampling
+
+__all__ = ["Report", "convert_depthwise", "convert_upsampling", "undo"]

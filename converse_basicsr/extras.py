@@ -1,0 +1,15 @@
+"""What pip must install for an optional part of this package, as messages say it."""
+
+import importlib.metadata
+import shlex
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).parents[1]
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra of setup.py: of the checkout, or else what the installed package requires."""
+    if (_CHECKOUT / "setup.py").is_file():
+        return f"pip install {shlex.quote(f'{_CHECKOUT}[{extra}]')}"
+    lines = [line.partition(";") for line in importlib.metadata.requires("converse_basicsr") or ()]
+    return shlex.join(["pip", "install", *(line.strip() for line, _, marker in lines if f'"{extra}"' in marker)])
