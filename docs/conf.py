@@ -12,6 +12,7 @@ author = "the authors of converse-basicsr"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 
+smartquotes = False  # 'nearest' stays a string of Python
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

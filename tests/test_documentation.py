@@ -25,6 +25,7 @@ from converse_basicsr.options.reading import read_mapping, read_options
 BLOCKS = {page.relative_to(REPOSITORY).as_posix(): blocks_of(page) for page in pages()}
 RUN = {name: [block for block in blocks if block.needs <= {"weights"}] for name, blocks in BLOCKS.items()}
 SLOW = ("train", "benchmark", "reproduce")  # commands that a test does not run
+LOADER = ("name", "num_worker_per_gpu", "batch_size_per_gpu")  # needed keys of a data set of any type
 ELLIPSIS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -134,9 +135,9 @@ def check_fragment(fragment: dict) -> None:
 
 
 def merged(below: dict, above: dict) -> dict:
-    """The sections of both; a section with another type replaces the one below."""
+    """The sections of both; a section with another type replaces the one below, except the data loader's keys."""
     if above.get("type") not in (None, below.get("type")):
-        return above
+        return {**{key: below[key] for key in LOADER if key in below}, **above}
     sections = {key: merged(below[key], value) for key, value in above.items() if _are_dicts(below.get(key), value)}
     return {**below, **above, **sections}
 

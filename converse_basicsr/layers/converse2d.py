@@ -19,7 +19,7 @@ class Converse2D(nn.Module):
     Source: Huang et al., "Reverse Convolution and Its Applications to Image Restoration", ICCV 2025.
 
     Args:
-        in_channels: C.
+        in_channels: the number C of channels.
         out_channels: C again: the operator is depthwise.
         kernel_size: k of the k x k psf.
         scale: s, the upsampling factor.

@@ -26,7 +26,7 @@ class ConverseBlock(nn.Module):
     Source: Huang et al., ICCV 2025 (arXiv 2508.09824).
 
     Args:
-        num_feat: C.
+        num_feat: the number C of channels.
         kernel_size: k of the psf.
         padding: of Converse2D; None means k - 1.
         padding_mode, eps, prior, psf_init, learn_lam, fast_size: of Converse2D.

@@ -12,7 +12,7 @@ def blur_decimate(x: Tensor, psf: Tensor, scale: int = 1) -> Tensor:
     Args:
         x: (N, C, s*h, s*w).
         psf: (N or 1, C or 1, kh, kw), centre at tap (kh//2, kw//2).
-        scale: s.
+        scale: s >= 1.
 
     Returns:
         (N, C, h, w).
