@@ -69,15 +69,18 @@ class _Watch:
 
 
 def _shares(restorer: Restorer, watch: _Watch) -> list[float]:
-    """Measure on a small image; the first of two calls prepares what is cached."""
+    """Measured on a small image, [] if the network does not take it; the first of two calls fills caches."""
     side = max(_SIDE, restorer.least)
     image = torch.zeros(1, restorer.in_channels or 3, side, side, dtype=restorer.dtype, device=restorer.device)
     kernel = None if restorer.kernel is None else restorer.kernel.to(image)
-    with torch.no_grad():
-        for _ in range(2):
-            watch.times.clear()
-            start = time.perf_counter()
-            call_network(restorer.network, image, kernel, restorer.scale)
+    try:
+        with torch.no_grad():
+            for _ in range(2):
+                watch.times.clear()
+                start = time.perf_counter()
+                call_network(restorer.network, image, kernel, restorer.scale)
+    except (RuntimeError, ValueError):  # a network of another project that takes no image of this size
+        return []
     whole = time.perf_counter() - start
     shares = [(each - start) / whole for each in watch.times]
     watch.times.clear()
