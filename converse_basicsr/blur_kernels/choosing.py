@@ -25,7 +25,7 @@ def choose_kernel(kernel: str | np.ndarray) -> np.ndarray:
         UserError: it is none of these, or not a valid kernel.
     """
     if not isinstance(kernel, str):
-        return check_taps(np.squeeze(np.asarray(kernel)), "kernel")
+        return check_taps(np.asarray(kernel), "kernel")
     kind, colon, numbers = kernel.partition(":")
     if colon and kind in _LARGEST:
         return _made(kernel, kind, numbers)

@@ -51,15 +51,16 @@ def read_kernel(file: Path) -> np.ndarray:
         kernels = kernels_in(file)
     if len(kernels) > 1:
         raise UserError(f"{plain(file)}: holds {len(kernels)} blur kernels; save one of them as .npy (numpy.save)")
-    return check_taps(np.squeeze(kernels[0]), plain(file))
+    return check_taps(kernels[0], plain(file))
 
 
 def check_taps(kernel: np.ndarray, name: str) -> np.ndarray:
-    """The kernel (kh, kw) as float64 with sum 1.
+    """The kernel (kh, kw) as float64 with sum 1; of more axes than two, those of length 1 are removed.
 
     Raises:
         UserError: it is no matrix of at most LARGEST taps a side, or taps are negative or not finite, or all are 0.
     """
+    kernel = np.squeeze(kernel) if kernel.ndim > 2 else kernel
     if kernel.ndim != 2 or not all(1 <= side <= LARGEST for side in kernel.shape):
         raise UserError(f"{name}: a blur kernel must have up to {LARGEST}x{LARGEST} taps, got shape {kernel.shape}")
     if kernel.dtype.kind not in "buif":
