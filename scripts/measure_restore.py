@@ -1,4 +1,4 @@
-"""Measures `basicsr restore`: start, many small pictures, and the memory of large ones: python scripts/measure_restore.py
+"""Measures `basicsr restore`: start, small pictures, memory of large ones: python scripts/measure_restore.py --start
 
     --start      seconds from the start of the command to its first output file, for a 64x64 picture
     --small      time of 100 pictures of 64x64 beside the network's own: the same calls on tensors in memory

@@ -75,7 +75,7 @@ class Deconvolution(nn.Module):
 
 
 def smoothed(x: Tensor) -> Tensor:
-    """2 B x - B B x of (N, C, H, W), with B the circular 3x3 binomial filter: only the highest frequencies are removed."""
+    """2 B x - B B x of (N, C, H, W), with B the circular 3x3 binomial filter: a weak low-pass."""
     once = _binomial(x)
     return 2 * once - _binomial(once)
 
