@@ -1,7 +1,7 @@
 """Measures `basicsr restore`: start, small pictures, memory of large ones: python scripts/measure_restore.py --start
 
-    --start      seconds from the start of the command to its first output file, for a 64x64 picture
-    --small      time of 100 pictures of 64x64 beside the network's own: the same calls on tensors in memory
+    --start      seconds from the start of the command to its first output file, for a 48x48 picture
+    --small      time of 100 pictures of 48x48 beside the network's own: the same calls on tensors in memory
     --denoise    largest resident memory and time for a 3000x2000 photograph, with --memory 4GB
     --enlarge    the same for a 1500x1000 photograph, enlarged x4
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SMALL, COUNT = 64, 100
+SMALL, COUNT = 48, 100
 
 
 def photograph(width: int, height: int) -> Image.Image:
