@@ -12,8 +12,9 @@ import tifffile
 from PIL import Image
 
 from converse_basicsr.cli import main
+from converse_basicsr.errors import UserError
 from converse_basicsr.files.checkpoint import save_file
-from converse_basicsr.images.reading import read_picture
+from converse_basicsr.images.reading import decode_picture, read_picture
 from converse_basicsr.networks import DnCNN
 
 RANDOM = np.random.default_rng(0)
@@ -65,6 +66,11 @@ def palette_tiff_of_16_bits() -> bytes:
     return by_tifffile(indices, photometric="palette", colormap=colours)
 
 
+def colours_of(content: bytes) -> np.ndarray:
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        return file.pages[0].colormap[:, file.pages[0].asarray()].transpose(1, 2, 0)
+
+
 def bomb() -> bytes:
     """20,000 x 20,000 pixels of zeros in a small file."""
     packer = zlib.compressobj(9)
@@ -96,6 +102,7 @@ RESTORED = {
     "deep_with_alpha.png": (
         cv2.imencode(".png", RANDOM.integers(0, 65536, (20, 28, 4), dtype=np.uint16))[1].tobytes(), (20, 28, 3)),
     "deep_gray.tif": (by_tifffile(RANDOM.integers(0, 65536, (20, 28), dtype=np.uint16)), (20, 28, 1)),
+    "deep_palette.tif": (palette_tiff_of_16_bits(), (20, 28, 3)),
     "planes.tif": (
         by_tifffile(RGB.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate"), (20, 28, 3)),
     "big_endian.tif": (by_tifffile(RGB, photometric="rgb", byteorder=">"), (20, 28, 3)),
@@ -115,6 +122,8 @@ REFUSED = {
     "floats.tif": by_tifffile(RANDOM.random((20, 28, 3)).astype(np.float32), photometric="rgb"),
     "thirty_two_bits.tif": by_tifffile(RANDOM.integers(0, 2**32, (20, 28), dtype=np.uint32)),
     "complex.tif": by_tifffile(np.ones((20, 28), np.complex64)),
+    "deep_cmyk.tif": by_tifffile(
+        RANDOM.integers(0, 65536, (20, 28, 4), dtype=np.uint16), photometric="separated"),
     "five_channels.tif": by_tifffile(
         RANDOM.integers(0, 256, (20, 28, 5), dtype=np.uint8), photometric="minisblack", planarconfig="contig"),
     "bomb.png": bomb(),
@@ -156,8 +165,18 @@ def test_metadata_that_unpack_without_end_do_not_fill_the_memory(place, capsys):
     assert code in (0, 1) and Path("restored/zz_good.png").is_file()
 
 
-def test_a_palette_of_16_bits_is_read_or_refused(place, capsys):
-    Path("in/palette16.tif").write_bytes(palette_tiff_of_16_bits())
-    code = main(["restore", "in", "-m", "dncnn.pth"])
-    printed = capsys.readouterr()
-    assert "unexpected" not in printed.err and (code == 0) == Path("restored/palette16.tif").is_file()
+def test_a_palette_of_16_bits_gives_its_colours():
+    content = palette_tiff_of_16_bits()
+    np.testing.assert_array_equal(decode_picture(content, "palette.tif").pixels, colours_of(content))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_white_is_zero(dtype):
+    """Either as it looks, or refused; never as a negative."""
+    samples = RANDOM.integers(0, np.iinfo(dtype).max, (20, 28), dtype=dtype)
+    try:
+        pixels = decode_picture(by_tifffile(samples, photometric="miniswhite"), "negative.tif").pixels
+    except UserError as error:
+        assert "not supported" in str(error)
+    else:
+        np.testing.assert_array_equal(pixels[..., 0], np.iinfo(dtype).max - samples)
