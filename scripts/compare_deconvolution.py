@@ -100,18 +100,20 @@ def save_picture(file: Path) -> None:
     kernel = choose_kernel("motion:9,30")
     blurred = convolve(image, kernel[..., None], mode="wrap")
     degraded = blurred + np.random.default_rng(0).normal(0, 2.55 / 255, image.shape)
-    window = (slice(16, 208), slice(130, 322))
+    window = (slice(24, 200), slice(138, 314))
     tiles = [("original", to_8_bits(image)[window])]
     for name, (method, _, values) in METHODS.items():
         results = [to_8_bits(method(degraded.clip(0, 1), kernel, value)) for value in values]
         scores = [psnr(result, to_8_bits(image), 1) for result in results]
         best = int(np.argmax(scores))
-        short = name.replace("--method ", "").replace("skimage ", "").replace("--", "")
-        tiles.append((f"{short} {scores[best]:.2f} dB", results[best][window]))
+        short = (
+            name.removeprefix("--method ").removeprefix("skimage ").replace(" --steps", ",").replace("ised_", "ised ")
+        )
+        tiles.append((f"{short} {scores[best]:.1f}", results[best][window]))
         print(name, f"{scores[best]:.2f}", values[best], flush=True)
     tiles = [(title, Image.fromarray(tile)) for title, tile in tiles]
     lines = [figure.line_of_tiles(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
-    figure.save_picture(figure.stack(lines), file)
+    figure.save_picture(figure.stack(lines).quantize(40, dither=Image.Dither.NONE), file)
 
 
 def read_8_bits(image: np.ndarray) -> np.ndarray:

@@ -150,7 +150,7 @@ def test_odd_pictures_are_restored(place, capsys, name):
 @pytest.mark.parametrize("name", REFUSED)
 def test_odd_files_are_refused_in_one_line_and_the_others_go_on(place, capsys, name):
     Path("in", name).write_bytes(REFUSED[name])
-    assert main(["restore", "in", "-m", "dncnn.pth", "--format", "png"]) == 1
+    assert main(["restore", f"in/{name}", "in/zz_good.png", "-m", "dncnn.pth", "--format", "png"]) == 1
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
     assert line.startswith(f"failed: in/{name}: ") and "unexpected" not in line
