@@ -72,9 +72,11 @@ def measure_small(folder: Path) -> None:
     import torch
 
     from converse_basicsr import load_network
+    from converse_basicsr.cli.allocator import keep_large_buffers
     from converse_basicsr.cli.waiting import shorten_spinning
 
     shorten_spinning()
+    keep_large_buffers()
     (folder / "small").mkdir()
     random = np.random.default_rng(0)
     whole = np.asarray(photograph(512, 512))
