@@ -69,14 +69,16 @@ def measure_start(folder: Path) -> None:
 
 
 def measure_small(folder: Path) -> None:
-    import torch
-
-    from converse_basicsr import load_network
     from converse_basicsr.cli.allocator import keep_large_buffers
     from converse_basicsr.cli.waiting import shorten_spinning
 
-    shorten_spinning()
+    shorten_spinning()  # as the command does, before torch is loaded
     keep_large_buffers()
+
+    import torch
+
+    from converse_basicsr import load_network
+
     (folder / "small").mkdir()
     random = np.random.default_rng(0)
     whole = np.asarray(photograph(512, 512))
