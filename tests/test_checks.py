@@ -301,6 +301,13 @@ def test_a_file_that_holds_no_weights_is_named(data, content):
     assert "weights_only" not in message
 
 
+def test_a_file_larger_than_the_limit_is_refused(data):
+    with open(data / "net.pth", "wb") as file:
+        file.truncate(3 << 30)  # takes no room on the disk
+    message = refusal(path__pretrain_network_g="net.pth")
+    assert message.endswith("net.pth has 3,221,225,472 bytes; the limit is 2,147,483,648")
+
+
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from converse_basicsr.errors import UserError
 from converse_basicsr.inference import restore_x8
 from converse_basicsr.networks import ConverseDnCNN, ConverseSRResNet, ConverseUSRNet
 from converse_basicsr.ops import blur_decimate
+from converse_basicsr.restoration.deconvolution import smoothed
 from converse_basicsr.restoration.devices import is_out_of_memory
 from converse_basicsr.restoration.memory import Budget, Need, _left_in_cgroups, free_memory, parse_memory
 
@@ -391,9 +392,27 @@ def test_deconvolve_is_converse2d(scale):
     psf = torch.from_numpy(kernel)[None, None]
     prior = "nearest" if scale == 1 else "bicubic"
     circular = converse2d(x, psf, 0.01, scale, prior)
-    torch.testing.assert_close(deconvolve(x, kernel, 0.01, scale, "circular"), circular)
-    replicate = converse2d(x, psf, 0.02, scale, prior, 20, "replicate")
-    torch.testing.assert_close(deconvolve(x, kernel, scale=scale), replicate)
+    torch.testing.assert_close(deconvolve(x, kernel, 0.01, scale, "circular", steps=1), circular)
+    margin = 20
+    padded = F.pad(x, [margin] * 4, "replicate")
+    replicate = converse2d(padded, psf, 0.02, scale, prior)[..., margin * scale : -margin * scale, :]
+    torch.testing.assert_close(
+        deconvolve(x, kernel, scale=scale, steps=1), replicate[..., margin * scale : -margin * scale]
+    )
+    assert not torch.allclose(deconvolve(x, kernel, scale=scale), deconvolve(x, kernel, scale=scale, steps=1))
+
+
+def test_many_steps_of_deconvolve_reach_the_minimiser():
+    """Of ||y - A x||^2 + lam <x, (1 - S) x>, which is a filter: S removes the highest frequencies alone."""
+    x = torch.rand(1, 1, 12, 16, generator=torch.Generator().manual_seed(0)).double()
+    delta = torch.zeros(1, 1, 12, 16).double()
+    delta[..., 0, 0] = 1
+    smoothing = torch.fft.fft2(smoothed(delta)).real
+    psf = torch.tensor([[1.0, 2, 1]]) / 4
+    otf = torch.fft.fft2(blur_decimate(delta, psf.double()[None, None])).real
+    expected = torch.fft.ifft2(otf * torch.fft.fft2(x) / (otf**2 + 0.5 * (1 - smoothing))).real
+    solved = deconvolve(x, psf, 0.5, borders="circular", steps=100)
+    torch.testing.assert_close(solved, expected.to(solved), rtol=0, atol=1e-3)
 
 
 def test_deconvolve_sharpens_and_keeps_the_kind():
@@ -415,6 +434,7 @@ def test_deconvolve_sharpens_and_keeps_the_kind():
         ({"lam": 0}, "lam: must be above 0, got 0"),
         ({"lam": float("nan")}, "lam: must be above 0, got nan"),
         ({"scale": 0}, "scale: must be an integer from 1 to 8, got 0"),
+        ({"steps": 0}, "steps: must be an integer from 1 to 100, got 0"),
         ({"borders": "zero"}, "borders: must be replicate or circular, got 'zero'"),
     ],
 )

@@ -226,10 +226,10 @@ def test_a_comparison_panel_of_an_odd_picture(place, capsys, shape):
 
 def test_the_operator_alone(place, capsys):
     printed = run("pictures/one.png -o a --method converse2d --kernel gaussian:1.2", capsys)
-    assert printed.startswith("converse2d, blur kernel 9x9, lam 0.02, replicate borders\n")
+    assert printed.startswith("converse2d, blur kernel 9x9, lam 0.02, replicate borders, steps 4\n")
     printed = run("pictures/one.png -o b --method converse2d --kernel motion:5,45 --sigma 2.5 --scale 2 "
                   "--borders circular", capsys)  # fmt: skip
-    assert "lam 0.05, circular borders" in printed and read_picture("b/one.png").size == "56x40"
+    assert "lam 0.15, circular borders, steps 4" in printed and read_picture("b/one.png").size == "56x40"
 
 
 def test_a_network_with_a_kernel(place, capsys):

@@ -10,7 +10,7 @@ import torch
 from converse_basicsr import load_network
 from converse_basicsr.cli import main
 
-SET5 = ("bird", "butterfly")  # the small ones
+SET5 = ("baby", "bird", "butterfly", "head", "woman")
 
 
 def restored_scores(printed: str) -> dict[str, float]:

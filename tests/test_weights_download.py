@@ -1,7 +1,9 @@
 """Downloads of the published weights, from a local server that fails, stalls, truncates and lies."""
 
 import hashlib
+import re
 import threading
+from pathlib import Path
 
 import pytest
 from unreliable_server import serving
@@ -24,8 +26,8 @@ def server(monkeypatch):
         yield server
 
 
-def fetch(folder, timeout: float = 5):
-    return download(ENTRY, folder, timeout, attempts=3, pause=0.01)
+def fetch(folder, timeout: float = 5, overwrite: bool = False):
+    return download(ENTRY, folder, timeout, attempts=3, pause=0.01, overwrite=overwrite)
 
 
 def test_a_download_gets_its_name_when_it_is_complete(server, tmp_path, capsys):
@@ -102,7 +104,28 @@ def test_another_file_of_that_name_is_not_replaced(server, tmp_path):
     (tmp_path / "net.pth").write_bytes(bytes(len(CONTENT)))
     with pytest.raises(UserError, match="net.pth exists, and is not the published file; rename it"):
         fetch(tmp_path)
+    server.ways = ["other content"] * 3
+    with pytest.raises(UserError, match="the server sent something else"):
+        fetch(tmp_path, overwrite=True)
     assert (tmp_path / "net.pth").read_bytes() == bytes(len(CONTENT))
+    assert fetch(tmp_path, overwrite=True).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("entry", PUBLISHED.values(), ids=list(PUBLISHED))
+def test_every_published_file_has_a_pinned_address(entry, monkeypatch):
+    monkeypatch.delenv(ADDRESS_VARIABLE, raising=False)
+    assert re.fullmatch(r"https://raw.githubusercontent.com/cszn/\w+/[0-9a-f]{40}/model_zoo/\w+.pth", entry.address)
+    assert re.fullmatch("[0-9a-f]{64}", entry.sha256) and entry.licence
+    monkeypatch.setenv(ADDRESS_VARIABLE, "http://copies.invalid/folder")
+    assert entry.address == f"http://copies.invalid/folder/{entry.name}.pth"
+
+
+@pytest.mark.parametrize("entry", PUBLISHED.values(), ids=list(PUBLISHED))
+def test_the_catalogue_describes_the_files(entry, assets):
+    from converse_basicsr import load_network
+
+    path = assets / "weights" / entry.file
+    assert entry.is_at(path) and type(load_network(path)).__name__ == entry.network
 
 
 def test_two_downloads_at_once_fetch_the_file_once(server, tmp_path):
@@ -162,6 +185,11 @@ def test_the_command_downloads_lists_and_names_paths(published, in_tmp, capsys):
     assert path in listed and LICENCE in listed and all(name in listed for name in PUBLISHED)
     assert main(["weights", "get", "conversenet", "--dir", "experiments/pretrained_models"]) == 0
     assert (in_tmp / "experiments/pretrained_models/conversenet.pth").is_file() and len(published.paths) == 2
+    Path("experiments/pretrained_models/conversenet.pth").write_bytes(b"mine")
+    command = ["weights", "get", "conversenet", "--dir", "experiments/pretrained_models"]
+    assert main(command) == 2 and "or --overwrite" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0 and len(published.paths) == 3
+    assert Path("experiments/pretrained_models/conversenet.pth").stat().st_size == PUBLISHED["conversenet"].size
     assert main(["weights", "get", "conversnet"]) == 2
     assert "no published weights 'conversnet'; did you mean conversenet?" in capsys.readouterr().err
 

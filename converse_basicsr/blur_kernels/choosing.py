@@ -25,7 +25,7 @@ def choose_kernel(kernel: str | np.ndarray, signed: bool = False) -> np.ndarray:
         UserError: it is none of these, or not a valid kernel.
     """
     if not isinstance(kernel, str):
-        return check_taps(np.squeeze(np.asarray(kernel)), "kernel", signed)
+        return check_taps(np.asarray(kernel), "kernel", signed)
     kind, colon, numbers = kernel.partition(":")
     if colon and kind in _LARGEST:
         return _made(kernel, kind, numbers)

@@ -57,16 +57,17 @@ def read_kernel(file: Path, signed: bool = False) -> np.ndarray:
         kernels = kernels_in(file)
     if len(kernels) > 1:
         raise UserError(f"{plain(file)}: holds {len(kernels)} blur kernels; save one of them as .npy (numpy.save)")
-    return check_taps(np.squeeze(kernels[0]), plain(file), signed)
+    return check_taps(kernels[0], plain(file), signed)
 
 
 def check_taps(kernel: np.ndarray, name: str, signed: bool = False) -> np.ndarray:
-    """The kernel (kh, kw) as float64 with sum 1.
+    """The kernel (kh, kw) as float64 with sum 1; of more axes than two, those of length 1 are removed.
 
     Raises:
         UserError: it is no matrix of at most LARGEST taps a side; or taps are negative, unless `signed`, or not finite;
             or they sum to 0.
     """
+    kernel = np.squeeze(kernel) if kernel.ndim > 2 else kernel
     if kernel.ndim != 2 or not all(1 <= side <= LARGEST for side in kernel.shape):
         raise UserError(f"{name}: a blur kernel must have up to {LARGEST}x{LARGEST} taps, got shape {kernel.shape}")
     if kernel.dtype.kind not in "buif":

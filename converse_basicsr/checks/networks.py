@@ -12,6 +12,7 @@ from ..files.checkpoint import load_file, misfit, select_state_dict
 from ..inference.calling import call_network
 from ..options.constructors import check_options, check_type
 from ..weights.locating import locate
+from ..weights.reading import LARGEST
 
 _CORNER = 48
 
@@ -101,7 +102,7 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
 
 def _check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str | None, strict: bool) -> None:
     try:
-        _, loaded = select_state_dict(load_file(locate(path)), param_key)
+        _, loaded = select_state_dict(load_file(locate(path), LARGEST), param_key)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     found = misfit(network, loaded, strict)

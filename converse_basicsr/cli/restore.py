@@ -46,6 +46,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
                        "amplifies noise less and sharpens less")  # fmt: skip
     group.add_argument("--sigma", type=float, metavar="X", help="instead of --lam: the noise level, on the 0-255 scale")
     group.add_argument("--borders", choices=("replicate", "circular"), help="of converse2d (default: replicate)")
+    group.add_argument("--steps", type=int, metavar="N", help="of converse2d: apply it N times (default: 4)")
     group.add_argument("--channels", choices=("y", "each"), default="y", help="of a colour picture, for a network of "
                        "one channel: the luma, or each channel (default: %(default)s)")  # fmt: skip
     group.add_argument("--x8", action="store_true", help="average over the 8 flips and transposes")
@@ -130,12 +131,15 @@ def _restorer(args: argparse.Namespace, notes: list[str]) -> "Restorer":
     settings |= {"consistency": args.consistency, "consistency_lam": args.consistency_lam}
     settings |= {"device": args.device or default_device(), "channels": args.channels, "note": notes.append}
     if args.method:
-        from ..restoration.deconvolution import Deconvolution, lam_for
+        from ..restoration.deconvolution import STEPS, Deconvolution, lam_for
 
-        lam = args.lam if args.lam is not None else lam_for(args.sigma)
-        network = Deconvolution(kernel, lam, args.scale or 1, args.borders or "replicate")
-        size = f"{kernel.shape[0]}x{kernel.shape[1]}"
-        print(f"converse2d, blur kernel {size}, lam {lam:g}, {network.borders} borders", flush=True)
+        steps = STEPS if args.steps is None else args.steps
+        lam = args.lam if args.lam is not None else lam_for(args.sigma, steps)
+        network = Deconvolution(kernel, lam, args.scale or 1, args.borders or "replicate", steps)
+        words = (
+            f"blur kernel {kernel.shape[0]}x{kernel.shape[1]}, lam {lam:g}, {network.borders} borders, steps {steps}"
+        )
+        print(f"converse2d, {words}", flush=True)
         return Restorer(network, **settings)
     from ..weights.loading import load_described
 
@@ -158,7 +162,7 @@ def _check(args: argparse.Namespace) -> None:
         useless = {"--opt": args.opt, "--x8": args.x8, "--amp": args.amp, "--consistency": args.consistency}
         why = "with --method converse2d"
     else:
-        useless = {"--lam": args.lam, "--borders": args.borders, "--sigma": args.sigma}
+        useless = {"--lam": args.lam, "--borders": args.borders, "--sigma": args.sigma, "--steps": args.steps}
         why = "with --model: only --method converse2d takes it"
     for option, value in useless.items():
         if value not in (None, False):

@@ -55,6 +55,7 @@ def _add_published(kinds: argparse._SubParsersAction) -> None:
         description="Download published weights, unless they are here. A broken download is continued.",
     )
     get.add_argument("names", nargs="+", metavar="NAME", help="see basicsr weights list")
+    get.add_argument("--overwrite", action="store_true", help="replace another file of that name")
     get.set_defaults(command=run_get, on_interrupt="; the same command continues")
     path = kinds.add_parser("path", help="where published weights are", description="Print the path of a download.")
     path.add_argument("name", metavar="NAME", help="see basicsr weights list")
@@ -66,13 +67,17 @@ def _add_published(kinds: argparse._SubParsersAction) -> None:
 
 
 def run_list(args: argparse.Namespace) -> int:
-    from ..weights.catalogue import LICENCE, PUBLISHED
+    from ..weights.catalogue import PUBLISHED
     from ..weights.locating import find
 
     for name, entry in PUBLISHED.items():
         where = find(entry) or "not here yet"
         print(f"{name:<18} {entry.network:<17} {entry.task:<40} {entry.size / 2**20:.1f} MiB  {where}")
-    print(f"from {entry.address.rpartition('/')[0]}\n{LICENCE}")
+    sources: dict[tuple[str, str], list[str]] = {}
+    for name, entry in PUBLISHED.items():
+        sources.setdefault((entry.address.rpartition("/")[0], entry.licence), []).append(name)
+    for (address, licence), names in sources.items():
+        print(f"{', '.join(names)}: from {address}\n{licence}")
     return 0
 
 
@@ -82,7 +87,7 @@ def run_get(args: argparse.Namespace) -> int:
 
     folder = Path(args.dir) if args.dir else cache_folder()
     for entry in [published(name) for name in args.names]:
-        print(download(entry, folder))
+        print(download(entry, folder, overwrite=args.overwrite))
     return 0
 
 

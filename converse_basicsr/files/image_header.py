@@ -107,6 +107,8 @@ def _describe(image: Image.Image) -> ImageHeader | str:
             return "its samples are signed or floating-point; 8 or 16 bits, unsigned, are supported"
         if tags.get(277, 1) > 4:
             return f"{tags[277]} samples per pixel; at most 4 are supported"
+        if bits == 16 and tags.get(262) == 0:
+            return "16 bits with white as zero are not supported; save it with black as zero"
         if bits == 16 and tags.get(284) == 2 and tags.get(277, 1) > 1:
             reader = "tifffile"  # OpenCV mixes up separate planes of 16 bits
     if bits not in (1, 2, 4, 8, 16):
@@ -199,11 +201,15 @@ def decode_tiff(content: bytes) -> np.ndarray | None:
             page = file.pages[0]
             if page.imagewidth * page.imagelength > 2 * Image.MAX_IMAGE_PIXELS:
                 return None
-            pixels, axes = page.asarray(), page.axes
+            pixels, axes, kind, colours = page.asarray(), page.axes, page.photometric, page.colormap
     except Exception:  # tifffile raises many exception types for damaged files, and lacks some compressions
         return None
     if pixels.size == 0 or pixels.ndim != len(axes):
         return None
+    if kind == tifffile.PHOTOMETRIC.PALETTE and axes == "YX" and colours is not None:
+        return np.ascontiguousarray(np.moveaxis(colours[:, pixels], 0, -1))
+    if kind not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR):
+        return None  # CMYK, Lab, white is zero, ...: the samples are not gray, RGB and alpha
     pixels = np.ascontiguousarray(np.moveaxis(pixels, 0, -1)) if axes == "SYX" else pixels
     return pixels if axes == "YX" or (axes in ("YXS", "SYX") and pixels.shape[-1] <= 4) else None
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..blur_kernels.choosing import choose_kernel
 from ..errors import UserError
 from ..inference import TILE_OVERLAP
-from .deconvolution import LAM, Deconvolution
+from .deconvolution import LAM, STEPS, Deconvolution
 from .kinds import Kind, kind_of
 from .pixels import restore_pixels
 from .restorer import Restorer
@@ -88,7 +88,12 @@ def restore(
 
 
 def deconvolve(
-    image: Any, kernel: str | np.ndarray | Tensor, lam: float = LAM, scale: int = 1, borders: str = "replicate"
+    image: Any,
+    kernel: str | np.ndarray | Tensor,
+    lam: float = LAM,
+    scale: int = 1,
+    borders: str = "replicate",
+    steps: int = STEPS,
 ) -> Any:
     """Deblur, and enlarge by `scale`, with the closed form of Converse2D; no weights are needed.
 
@@ -97,6 +102,7 @@ def deconvolve(
         lam: the weight of the prior, above 0: small sharpens more, large amplifies noise less.
         scale: the decimation factor.
         borders: 'replicate' for photographs, or 'circular' for images blurred circularly.
+        steps: how often the operator is applied; 1 is the closed form alone.
 
     Raises:
         UserError: an argument is not valid.
@@ -104,7 +110,7 @@ def deconvolve(
     Source: Huang et al., ICCV 2025 (docs/operator.md).
     """
     kind, notes = kind_of(image), []
-    network = Deconvolution(choose_kernel(kernel), lam, scale, borders)
+    network = Deconvolution(choose_kernel(kernel), lam, scale, borders, steps)
     restored = _restored(kind, Restorer(network, note=notes.append), None)
     for note in notes:
         warnings.warn(note, stacklevel=2)

@@ -3,7 +3,6 @@
 from .. import __version__
 from ..inference.calling import takes_kernel
 from .building import Built
-from .catalogue import LICENCE
 
 _CONVERSE = "Huang et al., Reverse Convolution and Its Applications to Image Restoration, ICCV 2025, arXiv 2508.09824"
 _OTHERS = {
@@ -64,7 +63,7 @@ def model_card(built: Built, folder: str, repo_id: str | None, source: dict, lic
         built: the network.
         folder: the name of the model's folder.
         repo_id: USER/NAME, or None.
-        source: of the file that it is made from: file, sha256, and published (whether it is one of the paper's).
+        source: of the file that it is made from: file, sha256, and licence (of a published file, else None).
         licence: the identifier of a licence, or None.
     """
     network, kind = built.network, built.options["type"]
@@ -89,5 +88,5 @@ def model_card(built: Built, folder: str, repo_id: str | None, source: dict, lic
         else f'{load}("{folder}")',
         call="lq, kernel, scale" if takes_kernel(network) else "lq",
         options="\n".join(f"    {name}: {value}" for name, value in built.options.items()),
-        licence=LICENCE if source["published"] else stated,
+        licence=source["licence"] or stated,
     )

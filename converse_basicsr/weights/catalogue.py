@@ -11,19 +11,34 @@ from ..errors import UserError, did_you_mean, plain
 
 COMMIT = "368aa39cebaa075b04926264c7494d969e8ee835"
 ADDRESS = f"https://raw.githubusercontent.com/cszn/ConverseNet/{COMMIT}/model_zoo"
+KAIR_COMMIT = "f9888a094a01fd2fdb47155d6f60ab498484beff"
+KAIR_ADDRESS = f"https://raw.githubusercontent.com/cszn/KAIR/{KAIR_COMMIT}/model_zoo"
 ADDRESS_VARIABLE = "CONVERSE_WEIGHTS_URL"  # environment variable: the address of a folder with copies of the files
 LICENCE = "The authors state no licence for these weights: they may be downloaded, but not shipped or uploaded again."
+MIT = "Licence of these weights: MIT (github.com/cszn/KAIR)."
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published file: its size in bytes, its checksum, and what its network does."""
+    """A published file.
+
+    Attributes:
+        name: its name here; its file in a folder of the user, or of copies, is NAME.pth.
+        size: bytes.
+        sha256: checksum.
+        network: type of its network.
+        task: what that does.
+        licence: what is known of it, in a sentence.
+        original: the address of the file, if it is not ADDRESS/NAME.pth.
+    """
 
     name: str
     size: int
     sha256: str
     network: str
     task: str
+    licence: str = LICENCE
+    original: str | None = None
 
     @property
     def file(self) -> str:
@@ -31,7 +46,10 @@ class Published:
 
     @property
     def address(self) -> str:
-        return f"{(os.environ.get(ADDRESS_VARIABLE) or ADDRESS).rstrip('/')}/{self.file}"
+        copies = os.environ.get(ADDRESS_VARIABLE)
+        if self.original and not copies:
+            return self.original
+        return f"{(copies or ADDRESS).rstrip('/')}/{self.file}"
 
     def is_at(self, path: Path) -> bool:
         """Whether this file exists, with the published size and checksum."""
@@ -72,6 +90,15 @@ PUBLISHED = {
             "603cbb29075178410db9ab6166b247d2ddff32f349c59a7e1763c46feca270bd",
             "ConverseNet",
             "blind deblurring",
+        ),
+        Published(
+            "kair_dncnn_25",
+            2224903,
+            "0451a70de9b672ae037270498fbb1c17a1c1c4403785df586ff65df5b858e5b0",
+            "DnCNN",
+            "denoising of grayscale images, sigma 25",
+            MIT,
+            f"{KAIR_ADDRESS}/dncnn_25.pth",
         ),
     )
 }

@@ -12,12 +12,19 @@ from tqdm import tqdm
 from ..errors import UserError
 from ..files.atomic import replacing
 from ..files.http import innermost_reason
-from .catalogue import LICENCE, Published, sha256_of
+from .catalogue import Published, sha256_of
 
 _CHUNK = 1 << 16
 
 
-def download(entry: Published, folder: Path, timeout: float = 30, attempts: int = 4, pause: float = 0.5) -> Path:
+def download(
+    entry: Published,
+    folder: Path,
+    timeout: float = 30,
+    attempts: int = 4,
+    pause: float = 0.5,
+    overwrite: bool = False,
+) -> Path:
     """Download a published file into a folder, unless it is there.
 
     A download that breaks off is continued, by the next attempt or by the next call. The file gets its name only when
@@ -29,6 +36,7 @@ def download(entry: Published, folder: Path, timeout: float = 30, attempts: int 
         timeout: seconds without data after which an attempt ends.
         attempts: how often to try.
         pause: seconds before the second attempt; twice as long before each further one.
+        overwrite: whether another file of that name is replaced, once the download is complete.
 
     Returns:
         The path of the file.
@@ -45,9 +53,11 @@ def download(entry: Published, folder: Path, timeout: float = 30, attempts: int 
         with FileLock(folder / f".{entry.file}.lock"):
             if entry.is_at(target):  # another process was first
                 return target
-            if target.exists():
-                raise UserError(f"{target} exists, and is not the published file; rename it, or give another --dir")
-            print(f"downloading {entry.address}\n{LICENCE}", file=sys.stderr)
+            if target.exists() and not overwrite:
+                raise UserError(
+                    f"{target} exists, and is not the published file; rename it, give another --dir, or --overwrite"
+                )
+            print(f"downloading {entry.address}\n{entry.licence}", file=sys.stderr)
             _fetch(entry, target, timeout, attempts, pause)
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror or error}") from error
