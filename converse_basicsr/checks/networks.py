@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from ..errors import UserError
-from ..files.checkpoint import load_file, misfit, select_state_dict
+from ..files.checkpoint import misfit
 from ..inference.calling import call_network
 from ..options.constructors import check_options, check_type
-from ..weights.locating import locate
+from ..weights.reading import state_dict_for
+from ..weights.spandrel_arch import Spandrel
 
 _CORNER = 48
 
@@ -43,7 +44,7 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
             paths.get(f"param_key_{label}", "params"),
             paths.get(f"strict_load_{label}", True),
         )
-    elif must_load and key == "network_g" and any(True for _ in network.parameters()):
+    elif must_load and key == "network_g" and arch is not Spandrel and any(True for _ in network.parameters()):
         raise UserError("path:pretrain_network_g is empty: a test needs weights")
     return network
 
@@ -101,7 +102,7 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
 
 def _check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str | None, strict: bool) -> None:
     try:
-        _, loaded = select_state_dict(load_file(locate(path)), param_key)
+        _, loaded = state_dict_for(network, path, param_key)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     found = misfit(network, loaded, strict)

@@ -66,13 +66,16 @@ def _add_published(kinds: argparse._SubParsersAction) -> None:
 
 
 def run_list(args: argparse.Namespace) -> int:
-    from ..weights.catalogue import LICENCE, PUBLISHED
+    from ..weights.catalogue import PUBLISHED
     from ..weights.locating import find
 
     for name, entry in PUBLISHED.items():
         where = find(entry) or "not here yet"
         print(f"{name:<18} {entry.network:<17} {entry.task:<40} {entry.size / 2**20:.1f} MiB  {where}")
-    print(f"from {entry.address.rpartition('/')[0]}\n{LICENCE}")
+    for licence in dict.fromkeys(entry.licence for entry in PUBLISHED.values()):
+        entries = [entry for entry in PUBLISHED.values() if entry.licence == licence]
+        names = ", ".join(entry.name for entry in entries)
+        print(f"{names}: from {entries[0].address.rpartition('/')[0]}\n{licence}")
     return 0
 
 

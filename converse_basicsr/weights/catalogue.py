@@ -12,18 +12,24 @@ from ..errors import UserError, did_you_mean, plain
 COMMIT = "368aa39cebaa075b04926264c7494d969e8ee835"
 ADDRESS = f"https://raw.githubusercontent.com/cszn/ConverseNet/{COMMIT}/model_zoo"
 ADDRESS_VARIABLE = "CONVERSE_WEIGHTS_URL"  # environment variable: the address of a folder with copies of the files
+KAIR = "https://github.com/cszn/KAIR/releases/download/v1.0"
 LICENCE = "The authors state no licence for these weights: they may be downloaded, but not shipped or uploaded again."
+MIT = "Licence: MIT, that of the repository cszn/KAIR."
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published file: its size in bytes, its checksum, and what its network does."""
+    """A published file: its size in bytes, its checksum, what its network does, and where it is from."""
 
     name: str
     size: int
     sha256: str
     network: str
     task: str
+    folder: str = ADDRESS
+    remote: str | None = None  # its name there, if it is another one
+    licence: str = LICENCE
+    licence_id: str = "unknown"  # for a model card
 
     @property
     def file(self) -> str:
@@ -31,7 +37,8 @@ class Published:
 
     @property
     def address(self) -> str:
-        return f"{(os.environ.get(ADDRESS_VARIABLE) or ADDRESS).rstrip('/')}/{self.file}"
+        mirror = os.environ.get(ADDRESS_VARIABLE)
+        return f"{mirror.rstrip('/')}/{self.file}" if mirror else f"{self.folder}/{self.remote or self.file}"
 
     def is_at(self, path: Path) -> bool:
         """Whether this file exists, with the published size and checksum."""
@@ -72,6 +79,17 @@ PUBLISHED = {
             "603cbb29075178410db9ab6166b247d2ddff32f349c59a7e1763c46feca270bd",
             "ConverseNet",
             "blind deblurring",
+        ),
+        Published(
+            "kair_dncnn_25",
+            2224903,
+            "0451a70de9b672ae037270498fbb1c17a1c1c4403785df586ff65df5b858e5b0",
+            "DnCNN",
+            "denoising of grayscale images, sigma 25",
+            folder=KAIR,
+            remote="dncnn_25.pth",
+            licence=MIT,
+            licence_id="mit",
         ),
     )
 }

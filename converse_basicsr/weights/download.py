@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from ..files.atomic import replacing
-from .catalogue import LICENCE, Published, sha256_of
+from .catalogue import Published, sha256_of
 
 _CHUNK = 1 << 16
 
@@ -46,7 +46,7 @@ def download(entry: Published, folder: Path, timeout: float = 30, attempts: int 
                 return target
             if target.exists():
                 raise UserError(f"{target} exists, and is not the published file; rename it, or give another --dir")
-            print(f"downloading {entry.address}\n{LICENCE}", file=sys.stderr)
+            print(f"downloading {entry.address}\n{entry.licence}", file=sys.stderr)
             _fetch(entry, target, timeout, attempts, pause)
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror or error}") from error

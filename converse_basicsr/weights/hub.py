@@ -9,7 +9,7 @@ from ..files.atomic import write_text
 from ..files.safetensors_file import save_safetensors
 from .building import Built
 from .card import model_card
-from .catalogue import LICENCE, PUBLISHED, sha256_of
+from .catalogue import PUBLISHED, sha256_of
 from .loading import build
 from .locating import HUB_FILE, locate
 from .reading import read_weights
@@ -49,7 +49,7 @@ def export_hub(
     if built.options is None:
         raise UserError(f"{plain(source)}: only networks of this package can be exported, this is {built.words}")
     sha256 = sha256_of(source)
-    published = any(entry.sha256 == sha256 for entry in PUBLISHED.values())
+    published = next((entry for entry in PUBLISHED.values() if entry.sha256 == sha256), None)
     made_from = {"file": source.name, "sha256": sha256, "published": published}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def export_hub(
     except OSError as error:
         raise UserError(f"cannot write {plain(folder)}: {error.strerror or error}") from error
     lines = [f"wrote {plain(folder)}: {HUB_FILE}, {CONFIG}, {CARD}", built.words]
-    return [*lines, LICENCE] if published else lines
+    return [*lines, published.licence] if published else lines
 
 
 def _config(built: Built) -> dict:
