@@ -42,6 +42,7 @@ setup(
     ],
     extras_require={
         "benchmark": ["jinja2", "matplotlib>=3.8"],
+        "bm3d": ["bm3d>=4.0"],  # for non-commercial use only
         "fft": ["ducc0>=0.36"],
         "spandrel": ["spandrel>=0.4.1"],
         "dev": [
