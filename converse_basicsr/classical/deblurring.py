@@ -87,7 +87,7 @@ class UnsupervisedWiener(SkimageDeconvolution):
 class RichardsonLucy(SkimageDeconvolution):
     """Richardson-Lucy iterations: skimage.restoration.richardson_lucy, of the image clipped to [0, 1].
 
-    The image is extended circularly, as the paper's blur wraps around; scikit-image pads with zeros.
+    The image is extended circularly by two kernels, as the paper's blur wraps around; beyond that there are zeros.
 
     Args:
         num_iter (int): Number of iterations. Default: 10.
