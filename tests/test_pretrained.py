@@ -123,9 +123,9 @@ def test_param_key_decides(here):
 def test_what_is_measured_is_not_measured_again_unless_the_file_changes(here, monkeypatch):
     write_benchmark({"Converse SR": CONVERSE, "Bicubic": {"type": "Bicubic"}})
     first = bench()
-    monkeypatch.setattr(runner, "measure_run", None)
-    assert bench() == first
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(runner, "measure_run", None)
+        assert bench() == first
     save_weights(seed=1)
     second = bench()
     assert psnr_of(second, "Converse SR") != psnr_of(first, "Converse SR")
