@@ -29,7 +29,8 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
     if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(arch).parameters.values()):
         check_options(key, section, arch)
     options = {name: value for name, value in section.items() if name != "type"}
-    _check_size(key, arch, options)
+    if arch is not Spandrel:  # it reads a file, whose size is limited
+        _check_size(key, arch, options)
     try:
         network = arch(**options)
     except Exception as error:  # a constructor may raise any exception over a bad value
