@@ -20,6 +20,7 @@ EXTRAS = {
         "scipy",
     ],
     "benchmark": ["jinja2", "matplotlib>=3.8"],
+    "bm3d": ["bm3d>=4.0"],  # for non-commercial use only
     "fft": ["ducc0>=0.36"],
     "mmengine": ["mmengine>=0.10"],
     "onnx": ["onnx", "onnxruntime", "onnxscript"],

@@ -197,13 +197,12 @@ def _checkpoint_levels() -> None:
 
     from basicsr.models.base_model import BaseModel
 
-    from .files.checkpoint import load_file, misfit, select_state_dict
-    from .weights.locating import locate
-    from .weights.reading import LARGEST
+    from .files.checkpoint import misfit
+    from .weights.reading import state_dict_for
 
     def load_network(self, net, load_path, strict=True, param_key="params"):
         net = self.get_bare_model(net)
-        key, state_dict = select_state_dict(load_file(locate(load_path), LARGEST), param_key)
+        key, state_dict = state_dict_for(net, load_path, param_key)
         logging.getLogger("converse_basicsr").info(f"Loading {type(net).__name__} from {load_path}, {key}.")
         if found := misfit(net, state_dict, strict):
             raise UserError(f"{load_path} does not fit {type(net).__name__}: {found}")

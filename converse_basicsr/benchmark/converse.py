@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from ..classical import ConverseDeconvolution
 from ..layers import Converse2D
 from ..networks.converse_usrnet import DataStep
 
@@ -9,6 +10,7 @@ from ..networks.converse_usrnet import DataStep
 def holds_converse(network: nn.Module) -> bool:
     """Whether a layer of the network is Converse2D, or the closed form of Converse-USRNet's data steps."""
     return any(
-        isinstance(module, Converse2D) or (isinstance(module, DataStep) and module.spatial_op == "converse")
+        isinstance(module, (Converse2D, ConverseDeconvolution))
+        or (isinstance(module, DataStep) and module.spatial_op == "converse")
         for module in network.modules()
     )

@@ -12,6 +12,7 @@ from ..evaluation.measure import evaluate, gives_pairs, options_for_test, quietl
 from .results import nan_metric, summary
 from .spec import Benchmark, Model
 from .training import EXPERIMENTS
+from .whole_images import Timed, growth, largest
 
 
 def measure_baseline(benchmark: Benchmark, folder: Path) -> dict:
@@ -45,26 +46,36 @@ def measure_baseline(benchmark: Benchmark, folder: Path) -> dict:
     return {"name": "bicubic" if benchmark.scale > 1 else "input", "sets": sets}
 
 
-def measure_run(benchmark: Benchmark, model: Model, seed: int, folder: Path) -> dict:
-    """Restore every validation image with the last checkpoint of a run (its EMA weights) and save it as PNG.
+def measure_run(benchmark: Benchmark, model: Model, seed: int | None, folder: Path) -> dict:
+    """Restore every validation image and save it as PNG.
 
-    Returns status, reason, final and images of the run, as in results.json.
+    With the last checkpoint of a run (its EMA weights), or, with seed None, with a model as it is given.
+
+    Returns status, reason, final, images and whole_images of the run, as in results.json.
     """
-    checkpoint = folder / EXPERIMENTS / benchmark.run_name(model, seed) / "models/net_g_latest.pth"
-    opt = options_for_test(benchmark.run_options(model, seed, 1), checkpoint)
+    if seed is None:
+        opt, end = options_for_test(benchmark.test_options(model), None), ""
+    else:
+        checkpoint = folder / EXPERIMENTS / benchmark.run_name(model, seed) / "models/net_g_latest.pth"
+        opt, end = options_for_test(benchmark.run_options(model, seed, 1), checkpoint), f"_seed{seed}"
     restorer = quietly(build_model, opt)
-    final, paths = {}, {}
-    for name, section in benchmark.sets.items():
+    final, paths, seconds = {}, {}, {}
+    sets = {name: validation_set(section, opt) for name, section in benchmark.sets.items()}
+    restorer.feed_data(largest(next(iter(sets.values()))))
+    peak = growth(restorer.test, restorer.device)
+    timed = Timed(restorer, restorer.device)
+    for name, dataset in sets.items():
         images, paths[name] = {}, {}
-        for row in evaluate(restorer, validation_set(section, opt), opt):
+        for row in evaluate(timed, dataset, opt):
             images[row.name] = row.restored_metrics
-            paths[name][row.name] = f"images/{name}/{row.name}_{model.slug}_seed{seed}.png"
+            paths[name][row.name] = f"images/{name}/{row.name}_{model.slug}{end}.png"
             imwrite(row.images.restored, str(folder / paths[name][row.name]))
-        final[name] = summary(images)
+        final[name], seconds[name] = summary(images), timed.mean()
     if torch.cuda.is_available():
-        del restorer
+        del restorer, timed
         torch.cuda.empty_cache()  # the next training is another process
     for name, measured in final.items():
         if metric := nan_metric(measured["mean"]):
             return {"status": "diverged", "reason": f"{metric} is nan on {name} at the end"}
-    return {"status": "done", "reason": None, "final": final, "images": paths}
+    whole = {"seconds": seconds, "peak_memory_mib": peak}
+    return {"status": "done", "reason": None, "final": final, "images": paths, "whole_images": whole}

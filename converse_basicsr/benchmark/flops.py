@@ -14,6 +14,7 @@ from torch.utils.flop_counter import flop_registry
 
 aten = torch.ops.aten
 TRANSFORMS = (aten._fft_r2c, aten._fft_c2r, aten._fft_c2c)
+COUNTS = ("flops", "flops_with_fft", "activations")  # what count_flops returns
 PRODUCTS = (aten.mul, aten.div)
 PRODUCT_FLOPS = (0, 2, 4)  # of a real number and a complex one: 2; of two complex ones: 4
 

@@ -14,6 +14,7 @@ from .spec import Benchmark, Model
 RESULTS = "results.json"
 TIME = "%Y-%m-%d %H:%M:%S"
 FINISHED = ("done", "diverged")
+AS_GIVEN = "as given"  # in place of a seed: the run of a model that is not trained
 WAITING = {"status": "waiting", "reason": None, "seconds": 0.0, "iterations": 0, "curve": [], "final": {}, "images": {}}
 
 
@@ -41,7 +42,7 @@ class Results:
                 model.name: {
                     "network": model.network,
                     **dict.fromkeys(("uses_converse", "cost", "probe")),
-                    "runs": {str(seed): deepcopy(WAITING) for seed in benchmark.seeds},
+                    "runs": {_key(seed): deepcopy(WAITING) for seed in benchmark.seeds_of(model)},
                 }
                 for model in benchmark.models
             },
@@ -51,8 +52,8 @@ class Results:
     def of(self, model: Model) -> dict:
         return self.content["models"][model.name]
 
-    def run(self, model: Model, seed: int) -> dict:
-        return self.of(model)["runs"][str(seed)]
+    def run(self, model: Model, seed: int | None) -> dict:
+        return self.of(model)["runs"][_key(seed)]
 
     def runs(self) -> list[dict]:
         return [run for model in self.content["models"].values() for run in model["runs"].values()]
@@ -99,6 +100,10 @@ def summary(images: dict[str, dict[str, float]]) -> dict:
 def nan_metric(metrics: dict[str, float]) -> str | None:
     """The first metric that is nan; inf is the PSNR of an image that is restored exactly."""
     return next((name for name, value in metrics.items() if math.isnan(value)), None)
+
+
+def _key(seed: int | None) -> str:
+    return AS_GIVEN if seed is None else str(seed)
 
 
 def _with_inf_as_text(content: object) -> object:

@@ -18,6 +18,7 @@ from ..extras import install
 from ..files.journal import read_entries
 from ..inference.calling import pad_to_window, takes_kernel
 from ..preparation.demo import build_demo_if_asked_for
+from .as_given import find_missing, weights_of
 from .converse import holds_converse
 from .cost import measure_cost
 from .environment import environment
@@ -40,13 +41,17 @@ def run_benchmark(benchmark: Benchmark, out: Path, command: str, force: bool = F
         UserError: a model or the recipe does not fit (nothing is trained then), or the folder is another benchmark's.
     """
     build_demo_if_asked_for(benchmark.recipe)
-    check_benchmark(benchmark)
+    missing = find_missing(benchmark)
+    for name, reason in missing.items():
+        print(f"left out: {name}: {reason}", flush=True)
+    check_benchmark(benchmark, missing)
     with locked(out / benchmark.name):
         folder = prepare_folder(benchmark, out, force)
         where = environment(*used_devices(benchmark))
-        runner = Runner(benchmark, folder, Results(folder, benchmark, command, where), where)
+        runner = Runner(benchmark, folder, Results(folder, benchmark, command, where), where, missing)
         runner.measure_costs()
         runner.report()  # before the trainings: a missing package is reported now
+        runner.evaluate_all()
         runner.train_all()
         return runner.results, runner.report()
 
@@ -59,6 +64,7 @@ class Runner:
     folder: Path
     results: Results  # what is measured already
     environment: dict[str, str]  # where it runs now; the results hold where it began
+    missing: dict[str, str]  # models that cannot be evaluated here, and why
 
     def measure_costs(self) -> None:
         """Measure the baseline, the cost of every model, and how many iterations the budget allows it."""
@@ -67,6 +73,8 @@ class Runner:
             head["baseline"] = measure_baseline(self.benchmark, self.folder)
             self.results.save()
         for model in self.benchmark.models:
+            if model.name in self.missing:
+                continue
             known = self.results.of(model)
             if known.get("cost") is None:
                 print(f"cost of {model.name}", flush=True)
@@ -74,13 +82,39 @@ class Runner:
                 known["uses_converse"] = holds_converse(network)
                 known["cost"] = {**self._measure_cost(model, network), "environment": self.environment}
                 self.results.save()
-            if known["probe"] is None and "minutes" in self.benchmark.budget:
+            if model.is_trained and known["probe"] is None and "minutes" in self.benchmark.budget:
                 known["probe"] = self._probe(model)
                 self.results.save()
 
+    def evaluate_all(self) -> None:
+        """Evaluate the models that are not trained, unless that is done and their weights are the same."""
+        models = [model for model in self.benchmark.models if not model.is_trained]
+        for model in models:
+            run = self.results.run(model, None)
+            if model.name in self.missing:
+                if run["status"] not in FINISHED:
+                    run.update(status="missing", reason=self.missing[model.name])
+                continue
+            weights = weights_of(model)
+            if run["status"] in FINISHED and run.get("weights") == weights:
+                continue
+            print(f"evaluating {model.name}", flush=True)
+            run.update(status="stopped", reason="interrupted", weights=weights)
+            try:
+                run.update(measure_run(self.benchmark, model, None, self.folder))
+            except Exception as error:  # a method of another package may raise any
+                run["reason"] = f"{type(error).__name__}: {error}".splitlines()[0]
+                print(f"{model.name}: stopped: {run['reason']}", flush=True)
+            finally:
+                self.results.save()
+        self.results.save()
+
     def train_all(self) -> None:
         """Train every run that is not finished: all models with the first seed first, with a report after each seed."""
-        runs = [(model, seed) for seed in self.benchmark.seeds for model in self.benchmark.models]
+        models = [model for model in self.benchmark.models if model.is_trained]
+        runs = [(model, seed) for seed in self.benchmark.seeds for model in models]
+        if not runs:
+            return
         left = [run for run in runs if self.results.run(*run)["status"] not in FINISHED]
         total, to_do = (sum(self._iterations(model) for model, _ in part) for part in (runs, left))
         with tqdm(total=total, initial=total - to_do, unit="iter", desc=self.benchmark.name) as bar:
@@ -89,7 +123,7 @@ class Runner:
                 bar.set_postfix_str(f"{model.name} seed {seed}, run {runs.index((model, seed)) + 1} of {len(runs)}")
                 self._run(model, seed, lambda iteration, start=start: bar.update(start + iteration - bar.n))
                 bar.update(start + self._iterations(model) - bar.n)  # also after a run that ended early
-                if model is self.benchmark.models[-1] and seed != self.benchmark.seeds[-1]:
+                if model is models[-1] and seed != self.benchmark.seeds[-1]:
                     self.report()
 
     def report(self) -> list[Path]:

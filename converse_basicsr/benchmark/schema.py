@@ -7,10 +7,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ..options.kinds import FOLDER_NAME, Count, Must, Positive, Seed, Switch, Text
+from ..classical import METHODS
+from ..options.kinds import FOLDER_NAME, Count, FilePath, Must, Positive, Seed, Switch, Text
 from ..options.schema import json_schema
 from ..options.sections import Built, DataSets, Degradation, Distributed, Logger, Paths, Section, Validation, wrong
 from ..options.training import Train
+
+SPANDREL = "Spandrel"  # the arch that is its file of weights
 
 
 def _without_debug(name: str) -> str:
@@ -41,9 +44,28 @@ class Budget(Section):
 
 
 class Model(Built):
-    """A network: its class and the arguments of its constructor."""
+    """A network: its class and the arguments of its constructor; with weights it is evaluated, not trained."""
 
     model_type: Text = Field("RestorationModel", description="Kind of training.")
+    weights: FilePath | None = Field(None, description="A file or a published name: evaluated as it is, not trained.")
+    param_key: Text | None = Field(None, description="Key in the file of weights; ~: whichever there is.")
+    source: Text | None = Field(None, description="Where the file of weights is from; shown if it is missing.")
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is neither a network with weights nor a classical method."""
+        return self.weights is None and self.type not in METHODS
+
+    @model_validator(mode="after")
+    def _has_weights_to_load(self) -> "Model":
+        for key in ("param_key", "source"):
+            if self.weights is None and getattr(self, key) is not None:
+                raise wrong("is for a model with weights", key)
+        if self.weights is not None and self.type in METHODS:
+            raise wrong(f"{self.type} has no weights", "weights")
+        if self.type == SPANDREL and self.weights is None:
+            raise wrong(f"{SPANDREL} needs a file", "weights")
+        return self
 
 
 class Recipe(Section):
@@ -53,23 +75,19 @@ class Recipe(Section):
     datasets: DataSets
     degradation: Degradation | None = None
     path: Paths | None = None
-    train: Train
+    train: Train | None = Field(None, description="Needed if a model is trained.")
     val: Validation
-    logger: Logger
+    logger: Logger | None = Field(None, description="Needed if a model is trained.")
     find_unused_parameters: Switch = Field(False, description="For distributed training of networks with unused parts.")
     dist_params: Distributed | None = None
 
     @model_validator(mode="after")
     def _can_be_measured(self) -> "Recipe":
         names = [section.name for section in self.datasets.model_extra.values()]
-        if self.datasets.train is None:
-            raise wrong("training needs a section train", "datasets")
         if not names or len(set(names)) < len(names):
             raise wrong(f"must hold val sets with different names, got {names}", "datasets")
         if not self.val.metrics:
             raise wrong("must hold at least one metric", "val:metrics")
-        if self.val.val_freq is None:
-            raise wrong("is needed", "val:val_freq")
         return self
 
 
@@ -78,8 +96,8 @@ class BenchmarkFile(Section):
 
     name: Name = Field(description="Name of the benchmark, and of its folder.")
     task: Text | None = Field(None, description="Text for the report.")
-    seeds: Annotated[list[Seed], Field(min_length=1), Must("a list of integers from 0 to 4294967295")] = Field(
-        description="Every model is trained once with each."
+    seeds: Annotated[list[Seed], Field(min_length=1), Must("a list of integers from 0 to 4294967295")] | None = Field(
+        None, description="Every model without weights is trained once with each."
     )
     budget: Budget | None = Field(None, description="Default: total_iter of the recipe.")
     models: Annotated[dict[str, Model], Field(min_length=1)] = Field(description="Names and networks.")
@@ -87,8 +105,28 @@ class BenchmarkFile(Section):
 
     @model_validator(mode="after")
     def _has_different_seeds(self) -> "BenchmarkFile":
-        if len(set(self.seeds)) < len(self.seeds):
+        if self.seeds and len(set(self.seeds)) < len(self.seeds):
             raise wrong(f"must all be different, got {self.seeds}", "seeds")
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_its_models_need(self) -> "BenchmarkFile":
+        if not any(model.is_trained for model in self.models.values()):
+            for key in ("seeds", "budget"):
+                if getattr(self, key) is not None:
+                    raise wrong("no model is trained, so it has no effect; leave it out", key)
+            return self
+        recipe = self.recipe
+        needed = {
+            "seeds": self.seeds,
+            "recipe:train": recipe.train,
+            "recipe:logger": recipe.logger,
+            "recipe:datasets:train": recipe.datasets.train,
+            "recipe:val:val_freq": recipe.val.val_freq,
+        }
+        for key, value in needed.items():
+            if value is None:
+                raise wrong("is needed to train a model", key)
         return self
 
 

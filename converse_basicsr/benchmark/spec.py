@@ -1,7 +1,9 @@
 """The option file of a benchmark: models, the recipe that they share, seeds and budget."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from ..options.forcing import force
 from ..options.reading import expand_home, read_mapping
 from ..options.schema import validated
 from .schedule import scale_recipe
-from .schema import BenchmarkFile
+from .schema import SPANDREL, BenchmarkFile
+from .schema import Model as ModelSection
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class Model:
     slug: str  # the name, fit for a file name
     network: dict  # type and options, as the section network_g of an ordinary option file
     model_type: str
+    is_trained: bool
+    weights: str | None = None  # a file or a published name
+    param_key: str | None = None
+    source: str | None = None  # where the file is from
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,8 @@ class Benchmark:
 
     name: str  # also of the results' folder
     file: str
-    seeds: list[int]  # each model is trained once with each
-    budget: dict[str, float]  # {"iterations": N} or {"minutes": M}, for each run
+    seeds: list[int]  # each model is trained once with each; empty if none is trained
+    budget: dict[str, float]  # {"iterations": N} or {"minutes": M}, for each training; empty if there is none
     models: list[Model]
     recipe: dict  # the sections that all models share
     options: dict  # the whole file with forced values applied, to notice a changed file
@@ -49,6 +56,10 @@ class Benchmark:
     def scale(self) -> int:
         return self.recipe.get("scale") or 1
 
+    def seeds_of(self, model: Model) -> list[int | None]:
+        """One seed for each run of the model; None for the run of a model that is not trained."""
+        return self.seeds if model.is_trained else [None]
+
     def run_name(self, model: Model, seed: int) -> str:
         return f"{self.name}_{model.slug}_seed{seed}"
 
@@ -63,6 +74,25 @@ class Benchmark:
             "network_g": model.network,
         }
         opt["path"] = {"pretrain_network_g": None, "strict_load_g": True, "resume_state": None, **opt.get("path", {})}
+        expand_home(opt)
+        return opt
+
+    def test_options(self, model: Model) -> dict:
+        """An ordinary option file that tests a model that is not trained."""
+        sets = {key: section for key, section in self.recipe["datasets"].items() if key.startswith("val")}
+        val = {key: value for key, value in self.recipe["val"].items() if key != "val_freq"}
+        weights = None if model.network["type"] == SPANDREL else model.weights
+        opt = {
+            "name": f"{self.name}_{model.slug}",
+            "model_type": model.model_type,
+            "num_gpu": "auto",
+            "datasets": deepcopy(sets),
+            "network_g": model.network,
+            "path": {"pretrain_network_g": weights, "param_key_g": model.param_key, "strict_load_g": True},
+            "val": {**val, "save_img": False},
+        }
+        if self.recipe.get("scale") is not None:
+            opt["scale"] = self.recipe["scale"]
         expand_home(opt)
         return opt
 
@@ -83,35 +113,40 @@ def read_benchmark(path: str, force_yml: Sequence[str] = ()) -> Benchmark:
         force(options, entry)
     try:
         file = validated(BenchmarkFile, options)
-        models = _models(options["models"])
+        models = _models(file.models, options["models"])
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     recipe = options["recipe"]
-    budget = options.get("budget") or {"iterations": recipe["train"]["total_iter"]}
-    return Benchmark(file.name, path, file.seeds, budget, models, recipe, options)
+    is_trained = any(model.is_trained for model in models)
+    budget = options.get("budget") or ({"iterations": recipe["train"]["total_iter"]} if is_trained else {})
+    return Benchmark(file.name, path, file.seeds or [], budget, models, recipe, options)
 
 
-def check_benchmark(benchmark: Benchmark) -> None:
-    """Check every model with the recipe, as ``basicsr train`` would.
+def check_benchmark(benchmark: Benchmark, missing: Collection[str] = ()) -> None:
+    """Check every model with the recipe, as ``basicsr train`` or ``basicsr test`` would, but the missing ones.
 
     Raises:
         UserError: what is wrong with each model, by name, or with all of them.
     """
-    total = benchmark.recipe["train"]["total_iter"]
     wrong: dict[str, list[str]] = {}
-    for model in benchmark.models:
+    models = [model for model in benchmark.models if model.name not in missing]
+    for model in models:
         try:
-            check_run(benchmark.run_options(model, benchmark.seeds[0], total), is_train=True)
+            if model.is_trained:
+                total = benchmark.recipe["train"]["total_iter"]
+                check_run(benchmark.run_options(model, benchmark.seeds[0], total), is_train=True)
+            else:
+                check_run(benchmark.test_options(model), is_train=False)
         except UserError as error:
             wrong.setdefault(str(error), []).append(model.name)
-    if len(wrong) == 1 and len(benchmark.models) == sum(map(len, wrong.values())) > 1:
+    if len(wrong) == 1 and len(models) == sum(map(len, wrong.values())) > 1:
         raise UserError(f"{benchmark.file}: recipe: {next(iter(wrong))}")
     if wrong:
         listed = "; ".join(f"{', '.join(names)}: {message}" for message, names in wrong.items())
         raise UserError(f"{benchmark.file}: models: {listed}")
 
 
-def _models(sections: dict) -> list[Model]:
+def _models(checked: dict[str, ModelSection], sections: dict) -> list[Model]:
     models: dict[str, Model] = {}
     for name, section in sections.items():
         slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
@@ -119,6 +154,13 @@ def _models(sections: dict) -> list[Model]:
             raise UserError(f"models:{name}: must have letters or digits, without 'debug' (BasicSR acts on it)")
         if slug in models:
             raise UserError(f"models:{name}: its files would have the same names as those of {models[slug].name}")
-        network = {key: value for key, value in section.items() if key != "model_type"}
-        models[slug] = Model(name, slug, network, section.get("model_type", "RestorationModel"))
+        model = checked[name]
+        weights = os.path.expanduser(model.weights) if model.weights else None
+        ours = ModelSection.model_fields.keys() - {"type"}
+        network = {key: value for key, value in section.items() if key not in ours}
+        if model.type == SPANDREL:
+            network["weights"] = weights
+        models[slug] = Model(
+            name, slug, network, model.model_type, model.is_trained, weights, model.param_key, model.source
+        )
     return list(models.values())

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from ..errors import UserError
-from ..files.checkpoint import load_file, misfit, select_state_dict
+from ..files.checkpoint import misfit
 from ..inference.calling import call_network
 from ..options.constructors import check_options, check_type
-from ..weights.locating import locate
-from ..weights.reading import LARGEST
+from ..weights.reading import state_dict_for
+from ..weights.spandrel_arch import Spandrel
 
 _CORNER = 48
 
@@ -29,7 +29,8 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
     if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(arch).parameters.values()):
         check_options(key, section, arch)
     options = {name: value for name, value in section.items() if name != "type"}
-    _check_size(key, arch, options)
+    if arch is not Spandrel:  # it reads a file, whose size is limited
+        _check_size(key, arch, options)
     try:
         network = arch(**options)
     except Exception as error:  # a constructor may raise any exception over a bad value
@@ -44,7 +45,7 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
             paths.get(f"param_key_{label}", "params"),
             paths.get(f"strict_load_{label}", True),
         )
-    elif must_load and key == "network_g" and any(True for _ in network.parameters()):
+    elif must_load and key == "network_g" and arch is not Spandrel and any(True for _ in network.parameters()):
         raise UserError("path:pretrain_network_g is empty: a test needs weights")
     return network
 
@@ -102,7 +103,7 @@ def check_fit(key: str, network: nn.Module, where: str, sample: dict, scale: int
 
 def _check_checkpoint(where: str, path: Path, network: nn.Module, param_key: str | None, strict: bool) -> None:
     try:
-        _, loaded = select_state_dict(load_file(locate(path), LARGEST), param_key)
+        _, loaded = state_dict_for(network, path, param_key)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     found = misfit(network, loaded, strict)

@@ -51,6 +51,8 @@ def _check_built(opt: dict, is_train: bool) -> None:
     checked = _check_datasets(opt)
     for key in [key for key in ("network_g", "network_d") if opt.get(key) is not None]:
         network = check_network(key, opt[key], opt["path"], must_load=not is_train)
+        if is_train and not any(parameter.requires_grad for parameter in network.parameters()):
+            raise UserError(f"{key}: {type(network).__name__} has no parameters to train")
         if key == "network_d":
             if opt["model_type"] in GAN_MODELS and is_train:
                 check_discriminator(network, checked["datasets:train"].sample["gt"])

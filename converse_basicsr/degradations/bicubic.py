@@ -1,4 +1,4 @@
-"""Bicubic downsampling."""
+"""Bicubic downsampling and upsampling."""
 
 from functools import lru_cache
 
@@ -45,16 +45,24 @@ def reduce_bicubic(image: np.ndarray, scale: int) -> np.ndarray:
 
 def reduce_batch(x: Tensor, scale: int) -> Tensor:
     """BasicSR's imresize of each image, (N, C, H, W) -> (N, C, H/s, W/s), as two thin matrix products."""
-    height, width = (_reduction(side, scale).to(x) for side in x.shape[-2:])
+    return _resize(x, [side // scale for side in x.shape[-2:]], 1 / scale)
+
+
+def enlarge_batch(x: Tensor, scale: int) -> Tensor:
+    """BasicSR's imresize of each image, (N, C, h, w) -> (N, C, s*h, s*w)."""
+    return _resize(x, [side * scale for side in x.shape[-2:]], scale)
+
+
+def _resize(x: Tensor, sides: list[int], factor: float) -> Tensor:
+    height, width = (_weights(*pair, factor).to(x) for pair in zip(x.shape[-2:], sides, strict=True))
     return height @ x @ width.mT
 
 
 @lru_cache(maxsize=16)
-def _reduction(side: int, scale: int) -> Tensor:
-    """The weights of imresize along one axis, (side/s, side), with the symmetric border folded back."""
-    reduced = side // scale
-    weights, indices, before, _ = calculate_weights_indices(side, reduced, 1 / scale, "cubic", 4, True)
+def _weights(side: int, resized: int, factor: float) -> Tensor:
+    """The weights of imresize along one axis, (resized, side), with the symmetric border folded back."""
+    weights, indices, before, _ = calculate_weights_indices(side, resized, factor, "cubic", 4, True)
     position = indices.long() - before
     position = torch.where(position < 0, -1 - position, position)
     position = torch.where(position >= side, 2 * side - 1 - position, position)
-    return torch.zeros(reduced, side).scatter_add_(1, position, weights)
+    return torch.zeros(resized, side).scatter_add_(1, position, weights)

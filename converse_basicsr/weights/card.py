@@ -63,14 +63,14 @@ def model_card(built: Built, folder: str, repo_id: str | None, source: dict, lic
         built: the network.
         folder: the name of the model's folder.
         repo_id: USER/NAME, or None.
-        source: of the file that it is made from: file, sha256, and licence (of a published file, else None).
+        source: of the file that it is made from: file, sha256, and published (its entry in the catalogue, or None).
         licence: the identifier of a licence, or None.
     """
     network, kind = built.network, built.options["type"]
     stated = f"{licence}, as stated by who made this card." if licence else "No licence is stated."
     load = "from converse_basicsr import load_network\n\n    network = load_network"
     return _TEMPLATE.format(
-        licence_id=licence or "unknown",
+        licence_id=licence or (source["published"].licence_id if source["published"] else "unknown"),
         title=repo_id or folder,
         words=built.words,
         use=_USES.get(kind, "super-resolution"),
@@ -88,5 +88,5 @@ def model_card(built: Built, folder: str, repo_id: str | None, source: dict, lic
         else f'{load}("{folder}")',
         call="lq, kernel, scale" if takes_kernel(network) else "lq",
         options="\n".join(f"    {name}: {value}" for name, value in built.options.items()),
-        licence=source["licence"] or stated,
+        licence=source["published"].licence if source["published"] else stated,
     )

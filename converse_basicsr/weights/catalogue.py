@@ -29,6 +29,7 @@ class Published:
         network: type of its network.
         task: what that does.
         licence: what is known of it, in a sentence.
+        licence_id: the same for a model card.
         original: the address of the file, if it is not ADDRESS/NAME.pth.
     """
 
@@ -38,6 +39,7 @@ class Published:
     network: str
     task: str
     licence: str = LICENCE
+    licence_id: str = "unknown"
     original: str | None = None
 
     @property
@@ -98,6 +100,7 @@ PUBLISHED = {
             "DnCNN",
             "denoising of grayscale images, sigma 25",
             MIT,
+            "mit",
             f"{KAIR_ADDRESS}/dncnn_25.pth",
         ),
     )

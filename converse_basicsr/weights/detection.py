@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import signature
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import networks
 from .shapes import CHOICE, READERS
@@ -52,6 +52,12 @@ def detect(state_dict: Mapping[str, Tensor]) -> Detected | None:
             told = {name: value for name, value in options.items() if name not in choices}
             return Detected(network, told, names, choices)
     return None
+
+
+def with_names_of(network: nn.Module, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict; under our names, if it has the names of RENAMED and the network has ours."""
+    expected, renamed = network.state_dict().keys(), _renamed(state_dict)
+    return renamed if expected & renamed.keys() and not expected & state_dict.keys() else state_dict
 
 
 def _renamed(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

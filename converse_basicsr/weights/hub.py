@@ -49,8 +49,8 @@ def export_hub(
     if built.options is None:
         raise UserError(f"{plain(source)}: only networks of this package can be exported, this is {built.words}")
     sha256 = sha256_of(source)
-    stated = next((entry.licence for entry in PUBLISHED.values() if entry.sha256 == sha256), None)
-    made_from = {"file": source.name, "sha256": sha256, "licence": stated}
+    published = next((entry for entry in PUBLISHED.values() if entry.sha256 == sha256), None)
+    made_from = {"file": source.name, "sha256": sha256, "published": published}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         save_safetensors(built.state_dict, built.options, folder / HUB_FILE)
@@ -59,7 +59,7 @@ def export_hub(
     except OSError as error:
         raise UserError(f"cannot write {plain(folder)}: {error.strerror or error}") from error
     lines = [f"wrote {plain(folder)}: {HUB_FILE}, {CONFIG}, {CARD}", built.words]
-    return [*lines, stated] if stated else lines
+    return [*lines, published.licence] if published else lines
 
 
 def _config(built: Built) -> dict:

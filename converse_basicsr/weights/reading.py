@@ -4,11 +4,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import UserError, plain, shown
 from ..files.checkpoint import load_file, select_state_dict
 from ..options.constructors import is_plain
+from .detection import with_names_of
+from .locating import locate
 
 LARGEST = 2 << 30  # bytes of a file, and of the tensors in it
 _MOST = 1 << 16  # the largest integer that an option may have
@@ -54,6 +56,18 @@ def read_weights(path: str | os.PathLike, largest: int = LARGEST) -> Weights:
     if options is not None:
         options = check_network_options(options, plain(path))
     return Weights(Path(path), state_dict, options, words)
+
+
+def state_dict_for(
+    network: nn.Module, weights: str | os.PathLike, param_key: str | None
+) -> tuple[str, dict[str, Tensor]]:
+    """What a file or a published name holds for a network, under the network's names, and which part of it that is.
+
+    Raises:
+        UserError: there is no such file, or it holds no state dict.
+    """
+    words, state_dict = select_state_dict(load_file(locate(weights), LARGEST), param_key)
+    return words, with_names_of(network, state_dict)
 
 
 def check_network_options(options: object, where: str) -> dict:

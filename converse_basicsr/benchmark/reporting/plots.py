@@ -21,6 +21,7 @@ CURVES = {  # file: x axis, its key in a curve, divisor
 }
 COSTS = {  # file: x axis, a column of the tables
     "quality_against_latency": "latency, ms",
+    "quality_against_time": "time of an image, s",
     "quality_against_parameters": "parameters",
     "quality_against_flops": "FLOPs with FFT",
 }
@@ -94,9 +95,9 @@ def _plot_costs(ranking: Ranking, name: str, axes: Axes) -> None:
     axes.set_xlabel(COSTS[name])
     costs = []
     for model in ranking.scored:
-        score = model.score(ranking.measures[0])
-        if math.isfinite(score.mean):
-            costs.append(cost_of(model, COSTS[name]))
+        score, cost = model.score(ranking.measures[0]), cost_of(model, COSTS[name])
+        if math.isfinite(score.mean) and cost:  # a method without parameters has no place on a logarithmic axis
+            costs.append(cost)
             axes.errorbar(
                 costs[-1], score.mean, score.spread, ms=11, capsize=4, ls="", label=model.name, **_look(model)
             )

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ...errors import UserError
-from ..results import RESULTS, read_results
+from ..results import AS_GIVEN, RESULTS, read_results
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,16 @@ class RankedModel:
     name: str
     place: int  # in the option file; it determines the colour
     uses_converse: bool
-    cost: dict
+    cost: dict | None  # None if the model is missing
     runs: dict[str, dict]  # by seed
 
     @property
     def finished(self) -> list[dict]:
         return [run for run in self.runs.values() if run["status"] == "done"]
+
+    @property
+    def is_trained(self) -> bool:
+        return AS_GIVEN not in self.runs
 
     def score(self, measure: Measure) -> Score:
         """Over the finished runs; there must be one."""

@@ -2,10 +2,12 @@
 
 import math
 import statistics
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from matplotlib.ticker import EngFormatter
 
+from ..results import AS_GIVEN
 from .ranking import Measure, RankedModel, Ranking, Score
 
 WITHIN = "≈"
@@ -54,11 +56,20 @@ COSTS = {  # column: the path in `cost`, and the format of its number
 }
 
 
-def cost_of(model: RankedModel, column: str) -> float:
-    """A number of `cost` by its column in the tables."""
+WHOLE_IMAGES = {  # column: the number of a run's `whole_images`, and its format
+    "time of an image, s": (lambda whole: statistics.fmean(whole["seconds"].values()), rounded),
+    "memory of the largest image, MiB": (lambda whole: whole["peak_memory_mib"], rounded),
+}
+
+
+def cost_of(model: RankedModel, column: str) -> float | None:
+    """A number of `cost` or `whole_images` by its column in the tables; None if it was not measured."""
+    if column in WHOLE_IMAGES:
+        found = [WHOLE_IMAGES[column][0](run["whole_images"]) for run in model.finished if "whole_images" in run]
+        return statistics.fmean(found) if found and None not in found else None
     value = model.cost
     for key in COSTS[column][0]:
-        value = value[key]
+        value = value and value[key]
     return value
 
 
@@ -78,17 +89,17 @@ def _summary(ranking: Ranking) -> Table:
     rows = []
     if converse and other:
         cells = [_difference(converse.score(one).minus(other.score(one)), one) for one in ranking.measures]
-        ratios = {column: cost_of(converse, column) / cost_of(other, column) for column in COSTS}
-        cells += [Cell(f"x {ratio:.2f}", ratio) for ratio in ratios.values()]
+        cells += [_ratio(cost_of(converse, column), cost_of(other, column)) for column in (*WHOLE_IMAGES, *COSTS)]
         rows = [Row(f"{converse.name} vs {other.name}", cells)]
-    columns = ["models", *(measure.label for measure in ranking.measures), *COSTS]
-    return Table("The best model with the Converse operator: quality differences, cost ratios.", columns, rows)
+    columns = ["models", *(measure.label for measure in ranking.measures), *WHOLE_IMAGES, *COSTS]
+    caption = "The best model with the Converse operator: quality differences, cost ratios."
+    return _without_empty_columns(Table(caption, columns, rows))
 
 
 def _ranking(ranking: Ranking) -> Table:
     columns = [
-        "model", "runs", *(measure.label for measure in ranking.measures), *_others(ranking), *COSTS, "cost input",
-        "training time, min",
+        "model", "runs", *(measure.label for measure in ranking.measures), *_others(ranking), *WHOLE_IMAGES, *COSTS,
+        "cost input", "training time, min",
     ]  # fmt: skip
     unscored = [model for model in ranking.models if model not in ranking.scored]
     rows = [Row(model.name, _ranking_cells(ranking, model), model.place) for model in ranking.scored + unscored]
@@ -98,9 +109,11 @@ def _ranking(ranking: Ranking) -> Table:
     caption = (
         "±: sample standard deviation over seeds; without it there is one run, and a difference may be chance. "
         f"Differences are in the first metric. {WITHIN}: at most the standard deviation of the difference of two runs. "
-        "FLOPs are multiply-adds. Times are medians with quartiles; memory is the peak."
+        "The time of an image is a mean over all whole images; the memory of the largest is what the process grows by. "
+        "The other costs are on the cost input: FLOPs are multiply-adds, times medians with quartiles, peak memory "
+        "of the tensors."
     )
-    return Table(caption, columns, rows)
+    return _without_empty_columns(Table(caption, columns, rows))
 
 
 def _ranking_cells(ranking: Ranking, model: RankedModel) -> list[Cell]:
@@ -108,13 +121,16 @@ def _ranking_cells(ranking: Ranking, model: RankedModel) -> list[Cell]:
     if model.finished:
         scores = [_score(model.score(measure), measure) for measure in ranking.measures]
         scores += _changes(ranking, model, ranking.measures[0])
-        mean = statistics.fmean(run["seconds"] for run in model.finished) / 60
-        minutes = Cell(rounded(mean), mean)
+        if model.is_trained:
+            mean = statistics.fmean(run["seconds"] for run in model.finished) / 60
+            minutes = Cell(rounded(mean), mean)
+    for column, (_, form) in WHOLE_IMAGES.items():
+        costs.append(_cost(cost_of(model, column), form))
     for column, (path, form) in COSTS.items():
-        timing = model.cost[path[0]]
-        quartiles = f" ({form(timing['low'])}-{form(timing['high'])})" if path[-1] == "median" else ""
-        costs.append(Cell(form(cost_of(model, column)) + quartiles, cost_of(model, column)))
-    size = Cell("x".join(map(str, model.cost["input"])))
+        value = cost_of(model, column)
+        timing = model.cost[path[0]] if value is not None and path[-1] == "median" else None
+        costs.append(_cost(value, form, f" ({form(timing['low'])}-{form(timing['high'])})" if timing else ""))
+    size = Cell("x".join(map(str, model.cost["input"]))) if model.cost else Cell()
     runs = Cell(f"{len(model.finished)} of {len(model.runs)}", len(model.finished))
     return [runs, *scores, *costs, size, minutes]
 
@@ -135,13 +151,15 @@ def _unfinished(ranking: Ranking) -> Table:
         for seed, run in model.runs.items()
         if run["status"] != "done"
     ]
-    caption = "The same command continues waiting and stopped runs."
+    caption = "The same command continues waiting, stopped and missing runs."
     return Table(caption, ["model", "seed", "status", "reason"], rows, sortable=False)
 
 
 def _facts(ranking: Ranking) -> Table:
     benchmark = ranking.benchmark
-    places = {" ".join(model.cost["environment"][key] for key in ("date", "commit")) for model in ranking.models}
+    costs = [model.cost["environment"] for model in ranking.models if model.cost]
+    places = {f"{where['date']} {where['commit']}" for where in costs}
+    weights = {model.name: model.runs[AS_GIVEN].get("weights") for model in ranking.models if not model.is_trained}
     facts = {
         **{key: benchmark[key] for key in ("command", "file", "started")},
         "finished": benchmark["finished"] or "not yet",
@@ -150,9 +168,14 @@ def _facts(ranking: Ranking) -> Table:
         "scale": str(benchmark["scale"]),
         **ranking.environment,
         "costs measured": "; ".join(sorted(places)),
+        **{f"weights of {name}": f"{file['file']}, sha256 {file['sha256']}" for name, file in weights.items() if file},
     }
+    facts = {key: value for key, value in facts.items() if value}  # without training there are no seeds and no budget
+    trained = "All trained models have the same recipe and budget; another recipe may change the order. "
+    given = "Models with weights are evaluated as they are: training data and budgets are those of their authors. "
     caption = (
-        "All models have the same recipe and budget; another recipe may change the order. Costs hold for this machine, "
+        f"{trained if ranking.benchmark['seeds'] else ''}{given if any(weights.values()) else ''}"
+        "Costs hold for this machine, "
         "input size and these versions. An infinite PSNR is that of an image restored exactly, and is not plotted."
     )
     return Table(caption, ["", ""], [Row(key, [Cell(value)]) for key, value in facts.items()], sortable=False)
@@ -172,6 +195,28 @@ def _changes(ranking: Ranking, model: RankedModel, measure: Measure) -> list[Cel
         difference = _difference(score.minus(reference.score(measure)), measure)
         cells.append(Cell("reference", 0.0) if model is reference else difference)
     return cells
+
+
+def _cost(value: float | None, form: Callable[[float], str], more: str = "") -> Cell:
+    return Cell() if value is None else Cell(form(value) + more, value)
+
+
+def _ratio(ours: float | None, others: float | None) -> Cell:
+    if ours is None or not others:
+        return Cell()
+    return Cell(f"x {ours / others:.2f}", ours / others)
+
+
+def _without_empty_columns(table: Table) -> Table:
+    """The table without columns of costs that no row has."""
+    optional = (*COSTS, *WHOLE_IMAGES, "training time, min")
+    kept = [
+        place
+        for place, column in enumerate(table.columns[1:])
+        if column not in optional or any(row.cells[place] != Cell() for row in table.rows)
+    ]
+    rows = [replace(row, cells=[row.cells[place] for place in kept]) for row in table.rows]
+    return replace(table, columns=[table.columns[0], *(table.columns[place + 1] for place in kept)], rows=rows)
 
 
 def _score(score: Score, measure: Measure) -> Cell:
