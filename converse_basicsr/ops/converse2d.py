@@ -7,7 +7,7 @@ from torch import Tensor
 from .adjoint import squared_modulus
 from .blockwise import fits_block, solve_blockwise
 from .cache import FilterCache
-from .dispatch import needs_plain_operations, needs_real_transforms, without_autocast
+from .dispatch import needs_plain_operations, needs_real_transforms, side_lengths, without_autocast
 from .filtering import filter_signal
 from .filters import FILTER_PRIORS, filter_bank
 from .padding import Margins, check_padding, check_size, choose_margins, pad
@@ -78,7 +78,9 @@ def _solve(y, psf, lam, scale, x0, padding, mode, fast_size, cache) -> Tensor:
     plain = real or needs_plain_operations(*(x for x in (y, psf, lam, x0) if isinstance(x, Tensor)))
     if fits_block(psf, scale):
         return solve_blockwise(y, psf, lam, scale, x0, Margins(*[padding] * 4), mode, plain)
-    size = tuple(map(int, y.shape[-2:])) if torch.jit.is_tracing() else tuple(y.shape[-2:])  # a trace has tensors there
+    size = side_lengths(y)
+    if fast_size and not all(isinstance(side, int) for side in size):
+        raise ValueError("fast_size needs to know the size: export with a fixed size, or set fast_size to False")
     margins = choose_margins(size, padding, mode, fast_size)
     torus = Torus(margins.around(size), not real and _can_pack(y, psf, lam), plain, real)
     if isinstance(x0, str) and (x0 in FILTER_PRIORS or scale == 1):

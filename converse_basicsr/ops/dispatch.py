@@ -66,6 +66,12 @@ def without_autocast(x: Tensor) -> AbstractContextManager:
     return nullcontext() if x.device.type == "meta" else torch.autocast(x.device.type, enabled=False)
 
 
+def side_lengths(x: Tensor) -> tuple[int, int]:
+    """(h, w) of x. torch.jit.trace has tensors there: its exporter to ONNX needs them, others integers."""
+    size = tuple(x.shape[-2:])
+    return tuple(map(int, size)) if torch.jit.is_tracing() and not torch.onnx.is_in_onnx_export() else size
+
+
 def triton_kernels(x: Tensor) -> ModuleType | None:
     """The package triton_kernels if x can use it, else None.
 

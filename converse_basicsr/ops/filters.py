@@ -28,7 +28,7 @@ def filter_bank(psf: Tensor, lam: Tensor, torus: Torus, scale: int, prior: str) 
         prior: 'nearest' or 'zero'.
 
     Returns:
-        (N or 1, C or 1, s*s, H, columns), complex; of a real torus a Pair (N or 1, F, G, C or 1, s*s).
+        (N or 1, C or 1, s*s, H, columns), complex; of a real torus a Pair, see transforms.
     """
     if scale == 1 and not torus.real:
         return torus.as_half(inverse_filter(psf, lam, torus, prior).unsqueeze(-3))

@@ -5,7 +5,7 @@ signals are faster than real ones, and no symmetry of spectra has to be handled.
 sample, takes real FFTs and half spectra.
 
 Where complex numbers or FFTs are missing (ONNX, some devices) the same is computed by real matrices ("real"): spectra
-are Pairs (N, F, G, C, components) then, with the channels behind, see real_dft.py.
+are Pairs of real tensors then, see real_dft.py and, for symbolic sizes, real_dense.py.
 
 All FFTs are unscaled, so that each direction's transpose is the other direction. A half spectrum represents the whole
 one, also in gradients; `Torus.as_half` converts an ordinary tensor.
@@ -19,8 +19,9 @@ from torch import Tensor
 from .adjoint import adjoint_bank
 from .dispatch import triton_kernels
 from .fft import fft2, ifft2, irfft2, rfft2
-from .padding import NO_MARGINS, Margins, fill_border, fold_border, pad, pad_by_slices
+from .padding import NO_MARGINS, Margins, fill_border, fold_border, pad
 from .pairs import Pair
+from .real_dense import DenseDFT
 from .real_dft import RealDFT
 
 
@@ -51,25 +52,30 @@ class Torus:
         return self.size[1] if self.packed else self.size[1] // 2 + 1
 
     @property
+    def dft(self) -> RealDFT | DenseDFT:
+        """Of a real torus; dense if its size is not a number but a symbol of a recorded graph."""
+        return (RealDFT if all(isinstance(side, int) for side in self.size) else DenseDFT)(self.size)
+
+    @property
     def component_dim(self) -> int:
         """The axis of the components (of a bank, of polyphase signals) in a spectrum."""
-        return -1 if self.real else -3
+        return self.dft.component_dim if self.real else -3
 
     def per_channel(self, values: Tensor) -> Tensor:
         """(N or 1, C or 1, 1, 1), to multiply spectra with components by."""
-        return values.permute(0, 2, 3, 1).unsqueeze(-1) if self.real else values.unsqueeze(-3)
+        return self.dft.per_channel(values) if self.real else values.unsqueeze(-3)
 
     def adjoint_bank(self, psf: Tensor, scale: int) -> Tensor | Pair:
         """adjoint.adjoint_bank, as spectra of this torus."""
         if self.real:
-            return RealDFT(self.size).adjoint_bank(psf, scale)
+            return self.dft.adjoint_bank(psf, scale)
         return adjoint_bank(psf, self.size, scale, self.columns, self.plain)
 
     def analyse(self, y: Tensor, margins: Margins | None = None, mode: str = "constant") -> Tensor | Pair:
         """(N, C, ..., h, w), padded by mode to the torus -> spectra (N/2 or N, C, ..., H, columns)."""
         margins = margins or NO_MARGINS  # torch.compile of torch 2.7 refuses NO_MARGINS as a default
         if self.real:
-            return _analyse_real(y, self, margins, mode)
+            return self.dft.analyse(y, margins, mode)
         if self.plain:
             return _analyse_plain(y, self, margins, mode)
         return _Analyse.apply(y, self, margins, mode)
@@ -78,7 +84,7 @@ class Torus:
         """Spectra -> H*W times the signal (N, C, ..., h, w), the margins cropped."""
         margins = margins or NO_MARGINS
         if self.real:
-            return _synthesise_real(spectrum, self, margins)
+            return self.dft.synthesise(spectrum, margins)
         if self.plain:
             return _synthesise_plain(spectrum, self, margins)
         return _Synthesise.apply(spectrum, self, margins, "constant")
@@ -161,20 +167,6 @@ def _synthesise_plain(spectrum: Tensor, torus: Torus, margins: Margins) -> Tenso
     else:
         x = torch.fft.irfft2(spectrum, s=torus.size, norm="forward")
     return margins.crop(x)
-
-
-def _analyse_real(y: Tensor, torus: Torus, margins: Margins, mode: str) -> Pair:
-    """(N, C, h, w) -> (N, F, G, C), and polyphase signals (N, C, S, h, w) -> (N, F, G, C, S)."""
-    x = y.flatten(1, -3).permute(0, 2, 3, 1)
-    spectrum = RealDFT(torus.size).forward(pad_by_slices(x, margins, mode, (1, 2)))
-    return Pair(*(part.unflatten(3, y.shape[1:-2]) for part in spectrum)) if y.dim() > 4 else spectrum
-
-
-def _synthesise_real(spectrum: Pair, torus: Torus, margins: Margins) -> Tensor:
-    """(N, F, G, C, S) -> (N, C, S, h, w)."""
-    c, s = spectrum.real.shape[3:]
-    x = RealDFT(torus.size).inverse(Pair(*(part.flatten(3) for part in spectrum)))
-    return margins.crop(x.permute(0, 3, 1, 2)).unflatten(1, (c, s))
 
 
 class _Analyse(torch.autograd.Function):

@@ -66,6 +66,8 @@ class Restorer:
         self.x8 = x8
         if x8 and kernel is not None and self.scale > 1:
             raise UserError("x8: flips do not fit a blur kernel with scale above 1; leave one of them out")
+        if amp and next(network.parameters(), None) is None:
+            raise UserError("amp: has no effect on a network without parameters, such as an ONNX file")
         self.amp = half_precision(self.device) if amp else None
         self.tile = tile
         self.overlap = overlap
