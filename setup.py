@@ -43,6 +43,7 @@ setup(
     extras_require={
         "benchmark": ["jinja2", "matplotlib>=3.8"],
         "fft": ["ducc0>=0.36"],
+        "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "spandrel": ["spandrel>=0.4.1"],
         "dev": [
             "mmengine>=0.10",
