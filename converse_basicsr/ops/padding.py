@@ -91,18 +91,23 @@ def pad_by_slices(x: Tensor, margins: Margins, mode: str, dims: tuple[int, int] 
 
 
 def _margin(x: Tensor, dim: int, width: int, mode: str, side: int) -> list[Tensor]:
-    """What is put before (side 0) or after x, to be concatenated."""
-    size = x.shape[dim]
+    """What is put before (side 0) or after x, to be concatenated. All indices are constants, also in a trace."""
     if width == 0:
         return []
     if mode == "replicate":
-        return [x.narrow(dim, side * (size - 1), 1)] * width
+        return [_part(x, dim, -1 if side else 0, None if side else 1)] * width
     if mode == "circular":
-        return [x.narrow(dim, (1 - side) * (size - width), width)]
+        return [_part(x, dim, 0 if side else -width, width if side else None)]
     if mode == "reflect":
-        return [x.narrow(dim, 1 + side * (size - width - 2), width).flip(dim)]
-    edge = x.narrow(dim, 0, 1)
-    return [torch.zeros_like(edge)] * width
+        return [_part(x, dim, -width - 1 if side else 1, -1 if side else width + 1).flip(dim)]
+    return [torch.zeros_like(_part(x, dim, 0, 1))] * width
+
+
+def _part(x: Tensor, dim: int, start: int, stop: int | None) -> Tensor:
+    """x[start:stop] along dim."""
+    index = [slice(None)] * x.dim()
+    index[dim] = slice(start, stop)
+    return x[tuple(index)]
 
 
 def fill_border(x: Tensor, margins: Margins, mode: str) -> None:

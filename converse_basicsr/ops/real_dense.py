@@ -29,26 +29,25 @@ class DenseDFT:
 
     def analyse(self, y: Tensor, margins: Margins, mode: str) -> Pair:
         """(N, C, ..., h, w), padded by mode -> its half spectrum (N, C, ..., F, W)."""
-        x = pad_by_slices(y.flatten(1, -3), margins, mode)
+        x = pad_by_slices(_flat(y), margins, mode)
         rows, cols = self._axes(y)
         real, minus_imag = rows.cos() @ x, rows.sin() @ x
         cos, sin = cols.cos(), cols.sin()
         parts = real @ cos - minus_imag @ sin, -(minus_imag @ cos + real @ sin)
-        return Pair(*(part.unflatten(1, y.shape[1:-2]) for part in parts))
+        return Pair(*(part.reshape(*y.shape[:-2], *part.shape[-2:]) for part in parts))
 
     def synthesise(self, spectrum: Pair, margins: Margins) -> Tensor:
         """A half spectrum (N, C, S, F, W) -> H*W times the signal (N, C, S, h, w), the margins cropped."""
-        shape = spectrum.real.shape[1:-2]
-        real, imag = (part.flatten(1, -3) for part in spectrum)
+        real, imag = map(_flat, spectrum)
         rows, cols = self._axes(real)
         cos, sin = cols.cos(), cols.sin()
         real, imag = real @ cos - imag @ sin, real @ sin + imag @ cos
         height = self._extent(0, real)
         frequency = torch.arange(self.size[0] // 2 + 1, device=real.device)
-        once = (frequency == 0) | (2 * frequency == height)
-        count = torch.where(once, 1.0, 2.0).to(real.dtype)  # how often a row occurs in the whole spectrum
+        once = torch.logical_or(frequency == 0, 2 * frequency == height)
+        count = 2 - once.to(real.dtype)  # how often a row occurs in the whole spectrum
         x = (rows.cos().transpose(-2, -1) * count) @ real - (rows.sin().transpose(-2, -1) * count) @ imag
-        return margins.crop(x.unflatten(1, shape))
+        return margins.crop(x.reshape(*spectrum.real.shape[:-2], *x.shape[-2:]))
 
     def adjoint_bank(self, psf: Tensor, scale: int) -> Pair:
         """adjoint.adjoint_bank of psf (N, C, kh, kw): (N, C, s*s, F, W)."""
@@ -94,3 +93,8 @@ class DenseDFT:
     def _extent(self, axis: int, like: Tensor) -> Tensor:
         """A side as a tensor (1,): exporters take no symbol as modulus."""
         return torch.arange(self.size[axis], device=like.device)[-1:] + 1
+
+
+def _flat(x: Tensor) -> Tensor:
+    """(N, C, H, W) unchanged, (N, C, S, H, W) -> (N, C*S, H, W)."""
+    return x.flatten(1, 2) if x.dim() == 5 else x
