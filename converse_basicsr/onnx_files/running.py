@@ -57,7 +57,7 @@ class OnnxNetwork(nn.Module):
         super().__init__()
         self.session = session
         self.name = name
-        self.type = described.type
+        self.network_type = described.type
         self.in_channels = described.in_channels
         self.scale = described.scale
         self.size = described.fixed_size

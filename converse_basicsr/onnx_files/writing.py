@@ -15,6 +15,7 @@ from .description import Description, describe, takes_scale
 
 OPSETS = range(18, 24)
 DEFAULT_OPSET = 18
+FOLDED = 16384  # elements of a constant that is computed here without `bake`; larger ones when the file is loaded
 _TRACED = (40, 48)  # size of the image that a graph for any size is recorded with
 _LARGEST = 2 << 30  # bytes of a file without external data
 
@@ -55,19 +56,19 @@ def export_onnx(
     _check(path, size, opset, bake, overwrite)
     scale = _scale_of(network, scale)
     described = describe(network, size, scale, options)
-    network = network.eval()
     dtype = torch.float16 if half else torch.float32
-    module = _Fixed(network.to(dtype), scale) if takes_scale(network) else network.to(dtype)
+    module = network.eval().to(dtype)
+    if takes_scale(network):
+        module = _Fixed(module, scale).eval()
     inputs = example_inputs(described, dtype)
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.simplefilter("ignore")  # of torch, about its exporters
         try:
-            record = _record_any_size if size is None else _record_size
-            model = record(module, inputs, opset)
+            model = (
+                _record_any_size(module, inputs, opset) if size is None else _record_size(module, inputs, opset, bake)
+            )
         except Exception as error:  # torch's exporters have no common exception type
             raise UserError(f"torch cannot export {described.type}: {_reason(error)}") from error
-    if bake:
-        model = _bake(model)
     _save(model, described, path)
     return described
 
@@ -95,8 +96,10 @@ class _Fixed(nn.Module):
         return self.network(lq, kernel, self.scale)
 
 
-def _record_size(module: nn.Module, inputs: tuple[Tensor, ...], opset: int):
+def _record_size(module: nn.Module, inputs: tuple[Tensor, ...], opset: int, bake: bool):
     """By torch.export: sizes are numbers, so that matrices are constants. The batch is a symbol."""
+    from onnxscript import optimizer
+
     batch = torch.export.Dim("batch")
     program = torch.onnx.export(
         module,
@@ -106,9 +109,11 @@ def _record_size(module: nn.Module, inputs: tuple[Tensor, ...], opset: int):
         input_names=_names(inputs),
         output_names=["sr"],
         dynamic_shapes=tuple({0: batch} for _ in inputs),
+        optimize=False,
         verbose=False,
     )
-    return program.model_proto
+    limit = _LARGEST if bake else FOLDED
+    return optimizer.optimize(program.model_proto, input_size_limit=limit, output_size_limit=limit)
 
 
 def _record_any_size(module: nn.Module, inputs: tuple[Tensor, ...], opset: int):
@@ -133,13 +138,6 @@ def _record_any_size(module: nn.Module, inputs: tuple[Tensor, ...], opset: int):
 
 def _names(inputs: tuple[Tensor, ...]) -> list[str]:
     return ["lq", "kernel"][: len(inputs)]
-
-
-def _bake(model):
-    """Fold all constants, however large."""
-    from onnxscript import optimizer
-
-    return optimizer.optimize(model, input_size_limit=_LARGEST, output_size_limit=_LARGEST)
 
 
 def _save(model, described: Description, path: Path) -> None:

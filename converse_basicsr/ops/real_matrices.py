@@ -83,8 +83,9 @@ def thin_columns(factors: Factors, taps: int, scale: int, like: Tensor) -> list[
 
 
 def _tensors(matrices: tuple, like: Tensor) -> list[Tensor | None]:
-    """In a recorded graph these are constants."""
-    return [None if x is None else torch.from_numpy(x).to(like.device, like.dtype) for x in matrices]
+    """In a recorded graph these are constants; so that they are stored as such, numpy converts them."""
+    dtype = str(like.dtype).removeprefix("torch.")
+    return [None if x is None else torch.from_numpy(x.astype(dtype)).to(like.device) for x in matrices]
 
 
 def _circle(turns: np.ndarray, extent: int) -> tuple[np.ndarray, np.ndarray]:

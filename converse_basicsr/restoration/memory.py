@@ -95,7 +95,7 @@ class Need:
 
     def __init__(self, network: nn.Module):
         table = json.loads(files(__package__).joinpath("memory.json").read_text())["networks"]
-        row = table.get(getattr(network, "type", type(network).__name__)) or max(
+        row = table.get(getattr(network, "network_type", type(network).__name__)) or max(
             table.values(), key=lambda each: each["per_pixel"]
         )
         share = (getattr(network, "width", None) or widest(network)) / row["width"]

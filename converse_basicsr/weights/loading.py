@@ -60,7 +60,7 @@ def _load_onnx(path: Path, opt: str | os.PathLike | dict | None, device: str | t
     network = load_onnx(path)
     scale = f" x{network.scale}" if network.scale > 1 else ""
     size = "any size" if network.size is None else "{}x{}".format(*network.size)
-    return network, f"{network.type}{scale}, for images of {size}, by onnxruntime"
+    return network, f"{network.network_type}{scale}, for images of {size}, by onnxruntime"
 
 
 def build(weights: Weights, opt: str | os.PathLike | dict | None) -> Built:
