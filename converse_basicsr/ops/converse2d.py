@@ -115,7 +115,8 @@ def _solve_spectral(y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Tensor,
 
 def _split_phases(x: Tensor, scale: int) -> Tensor:
     """(N, C, s*h, s*w) -> polyphase components (N, C, s*s, h, w)."""
-    return F.pixel_unshuffle(x, scale).unflatten(1, (-1, scale * scale))
+    phases = F.pixel_unshuffle(x, scale)
+    return phases.reshape(x.shape[0], x.shape[1], scale * scale, *phases.shape[-2:])
 
 
 def _join_phases(x: Tensor, scale: int) -> Tensor:
