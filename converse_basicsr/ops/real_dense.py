@@ -71,7 +71,7 @@ class DenseDFT:
     def _thin(self, axis: int, psf: Tensor, scale: int) -> list[tuple[Tensor, Tensor]]:
         """Cosines and sines (frequencies, taps) of each component; zero at taps of another one."""
         coarse, component = (
-            torch.tensor(each, device=psf.device) for each in tap_positions(psf.shape[axis - 2], scale)
+            torch.tensor(each, device=psf.device) for each in tap_positions(int(psf.shape[axis - 2]), scale)
         )
         count = self.size[1] if axis else self.size[0] // 2 + 1
         cos, sin = self._circle(torch.arange(count, device=psf.device)[:, None] * coarse, axis, psf)
