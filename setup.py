@@ -20,10 +20,9 @@ EXTRAS = {
         "scipy",
     ],
     "benchmark": ["jinja2", "matplotlib>=3.8"],
-    "bm3d": ["bm3d>=4.0"],  # for non-commercial use only
     "fft": ["ducc0>=0.36"],
     "mmengine": ["mmengine>=0.10"],
-    "onnx": ["onnx", "onnxruntime", "onnxscript"],
+    "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
     "spandrel": ["spandrel>=0.4.1"],
 }
 
@@ -80,6 +79,7 @@ setup(
     ],
     extras_require={
         **EXTRAS,
+        "bm3d": ["bm3d>=4.0"],  # for non-commercial use only, so not in all
         "all": [line for lines in EXTRAS.values() for line in lines],
         "dev": [
             "pytest>=8",

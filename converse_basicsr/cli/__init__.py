@@ -10,7 +10,7 @@ from .. import __version__
 from ..compat import load_in_spawned_worker
 from ..errors import UserError, in_one_line
 from ..extras import install
-from . import benchmark, check, data, doctor, options, page, reproduce, restore, train, weights
+from . import benchmark, check, data, doctor, export, options, page, reproduce, restore, train, weights
 from .output import lasting_output
 from .waiting import shorten_spinning
 
@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"converse_basicsr {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (restore, page, train, check, benchmark, reproduce, data, options, weights, doctor):
+    for module in (restore, page, train, check, benchmark, reproduce, data, options, weights, export, doctor):
         module.add_parsers(subparsers)
     for subparser in _leaves(subparsers):
         subparser.add_argument("--traceback", action="store_true", help="show where an error came from")

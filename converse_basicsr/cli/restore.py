@@ -36,8 +36,8 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 def _add_method(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("method")
     method = group.add_mutually_exclusive_group(required=True)
-    method.add_argument("-m", "--model", metavar="WEIGHTS", help="a file (.pth, .safetensors) or a published name, see "
-                        "basicsr weights list")  # fmt: skip
+    method.add_argument("-m", "--model", metavar="WEIGHTS", help="a file (.pth, .safetensors, .onnx) or a published "
+                        "name, see basicsr weights list")  # fmt: skip
     method.add_argument("--method", choices=("converse2d",), help="without weights: the operator as a deconvolution")
     group.add_argument("--opt", metavar="FILE", help="option file with network_g, for weights that do not say")
     group.add_argument("--kernel", metavar="K", help=f"the blur kernel: {KERNEL}")

@@ -26,4 +26,5 @@ class PointwiseConv2d(nn.Conv2d):
 
 def multiply_channels(matrix: Tensor, x: Tensor) -> Tensor:
     """matrix (C', C), x (N, C, H, W) -> (N, C', H, W)."""
-    return torch.bmm(matrix.expand(x.shape[0], -1, -1), x.flatten(2)).unflatten(2, x.shape[2:])
+    product = torch.bmm(matrix.expand(x.shape[0], -1, -1), x.flatten(2))
+    return product.view(x.shape[0], matrix.shape[0], *x.shape[2:])  # torch's older exporter fails at unflatten here

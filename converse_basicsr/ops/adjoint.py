@@ -61,14 +61,18 @@ def thin_dft(taps: int, extent: int, frequencies: int, scale: int, like: Tensor,
 
 def _thin_dft(taps: int, extent: int, frequencies: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     cpu = torch.device("cpu")  # whatever the default device is
-    position = taps // 2 - torch.arange(taps, device=cpu)  # -q
-    coarse = torch.div(position, scale, rounding_mode="floor")
-    component = position - coarse * scale
+    coarse, component = (torch.tensor(each, device=cpu) for each in tap_positions(taps, scale))
     turns = (torch.arange(frequencies, device=cpu)[:, None] * coarse) % extent  # integers: exact for large angles
     angle = turns.to(torch.float64) * (-2 * math.pi / extent)
     member = (component == torch.arange(scale, device=cpu)[:, None, None]).to(torch.float64)
     matrix = torch.polar(member.expand(-1, frequencies, -1), angle.expand(scale, -1, -1))
     return matrix.flatten(0, 1).to(device, dtype)
+
+
+def tap_positions(taps: int, scale: int) -> tuple[list[int], list[int]]:
+    """Where each tap lands: its sample on the coarse grid, and its component (of s)."""
+    positions = [taps // 2 - tap for tap in range(taps)]  # -q
+    return [position // scale for position in positions], [position % scale for position in positions]
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .blur import blur_decimate, depthwise
+from .blur import blur_decimate, depthwise, taps_of
 from .padding import Margins, pad
 from .prior import Prior, prior_image
 
@@ -65,7 +65,8 @@ def _gain(psf: Tensor, lam: Tensor) -> Tensor:
 
 def _as_block(psf: Tensor, scale: int) -> Tensor:
     """The s x s block that one sample is spread to."""
-    return F.pad(psf.flip(-2, -1), (0, scale - psf.shape[-1], 0, scale - psf.shape[-2]))
+    kh, kw = taps_of(psf)
+    return F.pad(psf.flip(-2, -1), (0, scale - kw, 0, scale - kh))
 
 
 def _blocks(y: Tensor, weight: Tensor) -> Tensor:
@@ -85,9 +86,9 @@ def outer_product(y: Tensor, weight: Tensor) -> Tensor:
 
 def _reduce_nearest(y: Tensor, psf: Tensor) -> Tensor:
     """A x0 for x0 = nearest upsampling of y: taps up to the centre read their own block, later ones the previous."""
-    for dim in (-2, -1):
-        own = psf.shape[dim] // 2 + 1
-        parts = psf.split([own, psf.shape[dim] - own], dim)
+    for dim, taps in zip((-2, -1), taps_of(psf), strict=True):
+        own = taps // 2 + 1
+        parts = psf.split([own, taps - own], dim)
         psf = torch.cat([part.sum(dim, keepdim=True) for part in reversed(parts)], dim)
     return depthwise(F.conv2d, F.pad(y, (1, 0, 1, 0), "circular"), psf)
 
@@ -95,6 +96,6 @@ def _reduce_nearest(y: Tensor, psf: Tensor) -> Tensor:
 def _spread(z: Tensor, psf: Tensor, scale: int) -> Tensor:
     """A' z, the transpose of blur_decimate: a sample spreads its taps over its own and the previous block at most."""
     h, w = z.shape[-2] * scale, z.shape[-1] * scale
-    top, left = (taps - 1 - taps // 2 for taps in psf.shape[-2:])
+    top, left = (taps - 1 - taps // 2 for taps in taps_of(psf))
     x = _blocks(F.pad(z, (1, 1, 1, 1), "circular"), _as_block(psf, scale))
     return x[..., scale + top :, scale + left :][..., :h, :w]

@@ -17,16 +17,22 @@ def blur_decimate(x: Tensor, psf: Tensor, scale: int = 1) -> Tensor:
     Returns:
         (N, C, h, w).
     """
-    kh, kw = psf.shape[-2:]
+    kh, kw = taps_of(psf)
     x = F.pad(x, (kw - 1 - kw // 2, kw // 2, kh - 1 - kh // 2, kh // 2), "circular")
     return depthwise(F.conv2d, x, psf.flip(-2, -1), scale)
 
 
+def taps_of(psf: Tensor) -> tuple[int, int]:
+    """(kh, kw); in a trace a size is a tensor, but these are constants."""
+    kh, kw = map(int, psf.shape[-2:])
+    return kh, kw
+
+
 def depthwise(convolution: Callable, x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
     """F.conv2d or F.conv_transpose2d of x (N, C, H, W) with weight (N or 1, C or 1, kh, kw), channel by channel."""
-    n, c = x.shape[:2]
+    n, c = x.shape[0], int(x.shape[1])  # in a trace a size is a tensor, and weights must have constant sizes
     if weight.shape[0] == 1:
-        return convolution(x, weight.expand(1, c, -1, -1).transpose(0, 1), stride=stride, groups=c)
+        return convolution(x, weight.expand(1, c, *taps_of(weight)).transpose(0, 1), stride=stride, groups=c)
     weight = weight.expand(n, c, -1, -1).flatten(0, 1).unsqueeze(1)
     x = convolution(x.flatten(0, 1).unsqueeze(0), weight, stride=stride, groups=n * c)
     return x.squeeze(0).unflatten(0, (n, c))

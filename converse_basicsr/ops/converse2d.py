@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .adjoint import adjoint_bank, squared_modulus
+from .adjoint import squared_modulus
 from .blockwise import fits_block, solve_blockwise
 from .cache import FilterCache
-from .dispatch import needs_plain_operations, without_autocast
+from .dispatch import needs_plain_operations, needs_real_transforms, side_lengths, without_autocast
 from .filtering import filter_signal
 from .filters import FILTER_PRIORS, filter_bank
 from .padding import Margins, check_padding, check_size, choose_margins, pad
@@ -74,12 +74,15 @@ def _solve(y, psf, lam, scale, x0, padding, mode, fast_size, cache) -> Tensor:
     if y.shape[0] == 0:  # FFT libraries refuse an empty batch
         x = prior_image(y, scale, "nearest") + 0 * (psf.sum() + lam.sum())
         return x + x0 if isinstance(x0, Tensor) else x
-    plain = needs_plain_operations(*(x for x in (y, psf, lam, x0) if isinstance(x, Tensor)))
+    real = needs_real_transforms(y)
+    plain = real or needs_plain_operations(*(x for x in (y, psf, lam, x0) if isinstance(x, Tensor)))
     if fits_block(psf, scale):
         return solve_blockwise(y, psf, lam, scale, x0, Margins(*[padding] * 4), mode, plain)
-    size = tuple(map(int, y.shape[-2:])) if torch.jit.is_tracing() else tuple(y.shape[-2:])  # a trace has tensors there
+    size = side_lengths(y)
+    if fast_size and not all(isinstance(side, int) for side in size):
+        raise ValueError("fast_size needs to know the size: export with a fixed size, or set fast_size to False")
     margins = choose_margins(size, padding, mode, fast_size)
-    torus = Torus(margins.around(size), _can_pack(y, psf, lam), plain)
+    torus = Torus(margins.around(size), not real and _can_pack(y, psf, lam), plain, real)
     if isinstance(x0, str) and (x0 in FILTER_PRIORS or scale == 1):
         prior = "zero" if x0 == "zero" else "nearest"  # at scale 1, every interpolation returns y itself
 
@@ -99,18 +102,21 @@ def _solve(y, psf, lam, scale, x0, padding, mode, fast_size, cache) -> Tensor:
 
 def _solve_spectral(y: Tensor, psf: Tensor, lam: Tensor, scale: int, x0: Tensor, torus: Torus) -> Tensor:
     """x0 + A' (A A' + lam)^-1 (y - A x0) in spectra, for any x0; y and x0 are padded already."""
-    bank = adjoint_bank(psf, torus.size, scale, torus.columns, torus.plain)  # (N or 1, C or 1, s*s, h, columns)
-    gain = squared_modulus(bank).sum(-3, keepdim=True)  # spectrum of A A'
-    inverse = torus.as_half(torch.complex(1 / (gain + lam.unsqueeze(-3)), torch.zeros_like(gain)))
+    bank, dim = torus.adjoint_bank(psf, scale), torus.component_dim
+    gain = squared_modulus(bank).sum(dim, keepdim=True)  # spectrum of A A'
+    inverse = 1 / (gain + torus.per_channel(lam))
+    if not torus.plain:
+        inverse = torus.as_half(torch.complex(inverse, torch.zeros_like(gain)))
     bank = torus.as_half(bank)
     x0_f = torus.analyse(_split_phases(x0, scale))
-    residual_f = torus.analyse(y).unsqueeze(-3) - (bank.conj() * x0_f).sum(-3, keepdim=True)
+    residual_f = torus.analyse(y).unsqueeze(dim) - (bank.conj() * x0_f).sum(dim, keepdim=True)
     return _join_phases(torus.synthesise(x0_f + bank * (residual_f * inverse)) / torus.cells, scale)
 
 
 def _split_phases(x: Tensor, scale: int) -> Tensor:
     """(N, C, s*h, s*w) -> polyphase components (N, C, s*s, h, w)."""
-    return F.pixel_unshuffle(x, scale).unflatten(1, (-1, scale * scale))
+    phases = F.pixel_unshuffle(x, scale)
+    return phases.reshape(x.shape[0], x.shape[1], scale * scale, *phases.shape[-2:])
 
 
 def _join_phases(x: Tensor, scale: int) -> Tensor:

@@ -3,7 +3,8 @@
 import importlib
 import os
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from types import ModuleType
 
@@ -11,7 +12,11 @@ import torch
 from torch import Tensor, nn
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton too reads it once
+TRANSFORMS = ("fft", "real")
 MIN_CAPABILITY = (8, 0)  # of a CUDA device, for Triton
+
+
+_forced: str | None = None  # one of TRANSFORMS
 
 
 def needs_plain_operations(*tensors: Tensor) -> bool:
@@ -30,9 +35,41 @@ def needs_plain_operations(*tensors: Tensor) -> bool:
     )
 
 
+def needs_real_transforms(x: Tensor) -> bool:
+    """Whether DFTs are to be products of real matrices: on MPS, whose FFTs are wrong for odd sizes (pytorch issue
+    126649), and while a graph is exported, since other programs have no complex numbers or only slow DFTs.
+    """
+    if _forced is not None:
+        return _forced == "real"
+    return x.device.type == "mps" or torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+
+
+@contextmanager
+def transforms(kind: str) -> Iterator[None]:
+    """Within this context, DFTs are computed in the given way, in all threads.
+
+    Args:
+        kind: 'fft', or 'real' for products of real matrices.
+    """
+    global _forced
+    if kind not in TRANSFORMS:
+        raise ValueError(f"transforms must be one of {', '.join(TRANSFORMS)}, got {kind!r}")
+    before, _forced = _forced, kind
+    try:
+        yield
+    finally:
+        _forced = before
+
+
 def without_autocast(x: Tensor) -> AbstractContextManager:
     """A context in which autocast leaves operations on x's device alone (the meta device has no autocast)."""
     return nullcontext() if x.device.type == "meta" else torch.autocast(x.device.type, enabled=False)
+
+
+def side_lengths(x: Tensor) -> tuple[int, int]:
+    """(h, w) of x. torch.jit.trace has tensors there: its exporter to ONNX needs them, others integers."""
+    size = tuple(x.shape[-2:])
+    return tuple(map(int, size)) if torch.jit.is_tracing() and not torch.onnx.is_in_onnx_export() else size
 
 
 def triton_kernels(x: Tensor) -> ModuleType | None:

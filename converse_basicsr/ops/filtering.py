@@ -34,7 +34,7 @@ def filter_signal(
         (N, C, S, h, w).
     """
     if torus.plain:
-        return torus.synthesise(torus.analyse(y, margins, mode).unsqueeze(-3) * filters, margins)
+        return torus.synthesise(torus.analyse(y, margins, mode).unsqueeze(torus.component_dim) * filters, margins)
     rebuilt = sources and torch.is_grad_enabled() and filters.requires_grad and filters.nbytes >= REBUILT_BYTES
     sources = sources if rebuilt else (None, None)
     return _Filter.apply(y, filters, torus, margins, mode, build, *sources)[0]

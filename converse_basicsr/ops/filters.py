@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .adjoint import adjoint_bank, squared_modulus, thin_dft
+from .adjoint import squared_modulus, thin_dft
 from .dispatch import triton_kernels, without_autocast
 from .transforms import Torus
 
@@ -28,14 +28,14 @@ def filter_bank(psf: Tensor, lam: Tensor, torus: Torus, scale: int, prior: str) 
         prior: 'nearest' or 'zero'.
 
     Returns:
-        (N or 1, C or 1, s*s, H, columns), complex.
+        (N or 1, C or 1, s*s, H, columns), complex; of a real torus a Pair, see transforms.
     """
-    if scale == 1:
+    if scale == 1 and not torus.real:
         return torus.as_half(inverse_filter(psf, lam, torus, prior).unsqueeze(-3))
-    bank = adjoint_bank(psf, torus.size, scale, torus.columns, torus.plain)
-    gain = squared_modulus(bank).sum(-3, keepdim=True) + lam.unsqueeze(-3)
+    bank, dim = torus.adjoint_bank(psf, scale), torus.component_dim
+    gain = squared_modulus(bank).sum(dim, keepdim=True) + torus.per_channel(lam)
     if prior == "nearest":
-        filters = 1 / torus.cells + bank * ((1 - bank.sum(-3, keepdim=True).conj()) / (gain * torus.cells))
+        filters = 1 / torus.cells + bank * ((1 - bank.sum(dim, keepdim=True).conj()) / (gain * torus.cells))
     else:
         filters = bank / (gain * torus.cells)
     return torus.as_half(filters)
@@ -61,7 +61,7 @@ def inverse_filter(psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor
 
 def inverse_filter_plain(psf: Tensor, lam: Tensor, torus: Torus, prior: str) -> Tensor:
     """inverse_filter in plain operations: for its second derivatives, for recorded graphs, and to test against."""
-    bank = adjoint_bank(psf, torus.size, 1, torus.columns, torus.plain).squeeze(-3)
+    bank = torus.adjoint_bank(psf, 1).squeeze(-3)
     gain = squared_modulus(bank) + lam
     numerator = bank + lam if prior == "nearest" else bank
     return numerator / (gain * torus.cells)

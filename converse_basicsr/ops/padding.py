@@ -78,16 +78,36 @@ def pad(x: Tensor, margins: Margins, mode: str, plain: bool = False) -> Tensor:
     """(N, C, h, w) -> (N, C, H, W), the margins filled by mode; plain as in transforms.Torus."""
     if not any(margins):
         return x
-    return _repeat_edges(x, margins) if plain and mode == "replicate" else F.pad(x, margins, mode)
+    # Inductor (torch 2.13) compiles the backward of torch's own 'replicate' for the wrong strides.
+    return pad_by_slices(x, margins, mode) if plain and mode == "replicate" else F.pad(x, margins, mode)
 
 
-def _repeat_edges(x: Tensor, margins: Margins) -> Tensor:
-    """F.pad's 'replicate'. Inductor (torch 2.13) compiles the backward of torch's own for the wrong strides."""
-    left, right, top, bottom = margins
-    for dim, before, after in ((-1, left, right), (-2, top, bottom)):
-        first, last = x.narrow(dim, 0, 1), x.narrow(dim, -1, 1)
-        x = torch.cat([*[first] * before, x, *[last] * after], dim)
+def pad_by_slices(x: Tensor, margins: Margins, mode: str, dims: tuple[int, int] = (-2, -1)) -> Tensor:
+    """pad by slices and concatenations alone; dims are the axes of h and w."""
+    for dim, before, after in ((dims[1], margins.left, margins.right), (dims[0], margins.top, margins.bottom)):
+        if before or after:
+            x = torch.cat([*_margin(x, dim, before, mode, 0), x, *_margin(x, dim, after, mode, 1)], dim)
     return x
+
+
+def _margin(x: Tensor, dim: int, width: int, mode: str, side: int) -> list[Tensor]:
+    """What is put before (side 0) or after x, to be concatenated. All indices are constants, also in a trace."""
+    if width == 0:
+        return []
+    if mode == "replicate":
+        return [_part(x, dim, -1 if side else 0, None if side else 1)] * width
+    if mode == "circular":
+        return [_part(x, dim, 0 if side else -width, width if side else None)]
+    if mode == "reflect":
+        return [_part(x, dim, -width - 1 if side else 1, -1 if side else width + 1).flip(dim)]
+    return [torch.zeros_like(_part(x, dim, 0, 1))] * width
+
+
+def _part(x: Tensor, dim: int, start: int, stop: int | None) -> Tensor:
+    """x[start:stop] along dim."""
+    index = [slice(None)] * x.dim()
+    index[dim] = slice(start, stop)
+    return x[tuple(index)]
 
 
 def fill_border(x: Tensor, margins: Margins, mode: str) -> None:

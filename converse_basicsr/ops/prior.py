@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .dispatch import without_autocast
+from .dispatch import needs_real_transforms, without_autocast
 
 PRIORS = ("nearest", "zero", "bilinear", "bicubic")
 
@@ -15,6 +15,8 @@ Prior = Tensor | str
 
 def regularisation(bias: Tensor, eps: float) -> Tensor:
     """lam = sigmoid(bias - 9) + eps, the weight of the prior (Huang et al., ICCV 2025)."""
+    if needs_real_transforms(bias):  # onnxruntime's sigmoid has an absolute error of 1e-7: too much for 1e-4
+        return 1 / (1 + torch.exp(9.0 - bias)) + eps
     return torch.sigmoid(bias - 9.0) + eps
 
 

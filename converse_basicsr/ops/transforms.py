@@ -4,6 +4,9 @@ Two real samples that share a filter share one complex transform, as x1 + i*x2 (
 signals are faster than real ones, and no symmetry of spectra has to be handled. An odd batch, or one with a filter per
 sample, takes real FFTs and half spectra.
 
+Where complex numbers or FFTs are missing (ONNX, some devices) the same is computed by real matrices ("real"): spectra
+are Pairs of real tensors then, see real_dft.py and, for symbolic sizes, real_dense.py.
+
 All FFTs are unscaled, so that each direction's transpose is the other direction. A half spectrum represents the whole
 one, also in gradients; `Torus.as_half` converts an ordinary tensor.
 """
@@ -13,9 +16,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .adjoint import adjoint_bank
 from .dispatch import triton_kernels
 from .fft import fft2, ifft2, irfft2, rfft2
 from .padding import NO_MARGINS, Margins, fill_border, fold_border, pad
+from .pairs import Pair
+from .real_dense import DenseDFT
+from .real_dft import RealDFT
 
 
 @dataclass(frozen=True)
@@ -26,11 +33,13 @@ class Torus:
         size: (H, W), margins included.
         packed: pairs of samples as complex signals (even batches), or real FFTs.
         plain: use plain torch operations and their own derivatives (see dispatch.needs_plain_operations).
+        real: use real_dft.py, with plain operations (see dispatch.needs_real_transforms).
     """
 
     size: tuple[int, int]
     packed: bool
     plain: bool = False
+    real: bool = False
 
     @property
     def cells(self) -> int:
@@ -42,16 +51,40 @@ class Torus:
         """Width of a spectrum."""
         return self.size[1] if self.packed else self.size[1] // 2 + 1
 
-    def analyse(self, y: Tensor, margins: Margins | None = None, mode: str = "constant") -> Tensor:
-        """(N, ..., h, w), padded by mode to the torus -> spectra (N/2 or N, ..., H, columns)."""
+    @property
+    def dft(self) -> RealDFT | DenseDFT:
+        """Of a real torus; dense if its size is not a number but a symbol of a recorded graph."""
+        return (RealDFT if all(isinstance(side, int) for side in self.size) else DenseDFT)(self.size)
+
+    @property
+    def component_dim(self) -> int:
+        """The axis of the components (of a bank, of polyphase signals) in a spectrum."""
+        return self.dft.component_dim if self.real else -3
+
+    def per_channel(self, values: Tensor) -> Tensor:
+        """(N or 1, C or 1, 1, 1), to multiply spectra with components by."""
+        return self.dft.per_channel(values) if self.real else values.unsqueeze(-3)
+
+    def adjoint_bank(self, psf: Tensor, scale: int) -> Tensor | Pair:
+        """adjoint.adjoint_bank, as spectra of this torus."""
+        if self.real:
+            return self.dft.adjoint_bank(psf, scale)
+        return adjoint_bank(psf, self.size, scale, self.columns, self.plain)
+
+    def analyse(self, y: Tensor, margins: Margins | None = None, mode: str = "constant") -> Tensor | Pair:
+        """(N, C, ..., h, w), padded by mode to the torus -> spectra (N/2 or N, C, ..., H, columns)."""
         margins = margins or NO_MARGINS  # torch.compile of torch 2.7 refuses NO_MARGINS as a default
+        if self.real:
+            return self.dft.analyse(y, margins, mode)
         if self.plain:
             return _analyse_plain(y, self, margins, mode)
         return _Analyse.apply(y, self, margins, mode)
 
-    def synthesise(self, spectrum: Tensor, margins: Margins | None = None) -> Tensor:
-        """Spectra -> H*W times the signal (N, ..., h, w), the margins cropped."""
+    def synthesise(self, spectrum: Tensor | Pair, margins: Margins | None = None) -> Tensor:
+        """Spectra -> H*W times the signal (N, C, ..., h, w), the margins cropped."""
         margins = margins or NO_MARGINS
+        if self.real:
+            return self.dft.synthesise(spectrum, margins)
         if self.plain:
             return _synthesise_plain(spectrum, self, margins)
         return _Synthesise.apply(spectrum, self, margins, "constant")

@@ -103,8 +103,10 @@ class Need:
 
     def __init__(self, network: nn.Module):
         table = json.loads(files(__package__).joinpath("memory.json").read_text())["networks"]
-        row = table.get(type(network).__name__) or max(table.values(), key=lambda each: each["per_pixel"])
-        share = widest(network) / row["width"]
+        row = table.get(getattr(network, "network_type", type(network).__name__)) or max(
+            table.values(), key=lambda each: each["per_pixel"]
+        )
+        share = (getattr(network, "width", None) or widest(network)) / row["width"]
         self.fixed = row["fixed"]
         self.per_pixel = row["per_pixel"] * share
 

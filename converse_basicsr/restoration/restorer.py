@@ -72,6 +72,8 @@ class Restorer:
         if consistency is None and consistency_lam is not None:
             raise UserError("consistency_lam: has no effect without consistency")
         self.consistency = None if consistency is None else build_consistency(consistency, self.scale, consistency_lam)
+        if amp and next(network.parameters(), None) is None:
+            raise UserError("amp: has no effect on a network without parameters, such as an ONNX file")
         self.amp = half_precision(self.device) if amp else None
         self.tile = tile
         self.overlap = overlap

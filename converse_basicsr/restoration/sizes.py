@@ -10,6 +10,8 @@ _EXTRA = {"circular": 0, "reflect": 1}  # these modes need so many pixels more t
 
 def least_side(network: nn.Module) -> int:
     """The smallest side of an image that the network's Converse2D layers can pad."""
+    if hasattr(network, "least_side"):  # of an ONNX file, which has no layers here
+        return network.least_side
     layers = (each for each in network.modules() if isinstance(each, Converse2D))
     return max((each.padding + _EXTRA.get(each.padding_mode, 1 - each.padding) for each in layers), default=1)
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -23,8 +24,8 @@ def load_network(
     ``inference.calling.takes_kernel(network)`` says whether its forward wants the blur kernel.
 
     Args:
-        weights: a .pth or .safetensors file, a folder with model.safetensors, or the name of published weights
-            (`basicsr weights list`), which are downloaded if they are not here yet.
+        weights: a .pth, .safetensors or .onnx file (of `basicsr export`), a folder with model.safetensors, or the name
+            of published weights (`basicsr weights list`), which are downloaded if they are not here yet.
         opt: None: the options that the file carries, else those that its keys and shapes tell, with the published
             values for what they do not tell. Or an option file with network_g, or a dict as network_g has it.
         device: for the network.
@@ -39,12 +40,27 @@ def load_described(
     weights: str | os.PathLike, opt: str | os.PathLike | dict | None = None, device: str | torch.device = "cpu"
 ) -> tuple[nn.Module, str]:
     """`load_network`, and one line that says which network it is and where its options are from."""
+    if Path(weights).suffix.lower() == ".onnx":
+        return _load_onnx(Path(weights), opt, device)
     built = build(read_weights(locate(weights)), opt)
     try:
         network = built.network.eval().to(device)
     except (RuntimeError, AssertionError) as error:  # torch raises either where a device is missing
         raise UserError(f"device {device}: {str(error).splitlines()[0]}") from error
     return network, built.words
+
+
+def _load_onnx(path: Path, opt: str | os.PathLike | dict | None, device: str | torch.device) -> tuple[nn.Module, str]:
+    from ..onnx_files.running import load_onnx
+
+    if opt is not None:
+        raise UserError(f"{plain(path)}: an ONNX file has its network; leave --opt (opt=) out")
+    if torch.device(device).type != "cpu":
+        raise UserError(f"{plain(path)}: ONNX files run on the CPU, got device {device}")
+    network = load_onnx(path)
+    scale = f" x{network.scale}" if network.scale > 1 else ""
+    size = "any size" if network.size is None else "{}x{}".format(*network.size)
+    return network, f"{network.network_type}{scale}, for images of {size}, by onnxruntime"
 
 
 def build(weights: Weights, opt: str | os.PathLike | dict | None) -> Built:
