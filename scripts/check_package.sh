@@ -46,7 +46,7 @@ PATH=$work/plain/bin:$PATH
 call 0 basicsr options list; expect converse_srresnet
 call 0 basicsr doctor; expect "no problems found"; expect "basicsr  *not installed"
 call 0 basicsr restore photo.png -o restored --method converse2d --kernel gaussian:1.6; test -s restored/photo.png
-call 0 python -c 'import torch, converse_basicsr as c; print(c.Converse2D(4, 4, scale=2)(torch.ones(1, 4, 8, 8)).shape)'
+call 0 python -c 'import torch, converse_basicsr as c; print(c.Converse2D(4, 4, 2, scale=2)(torch.ones(1, 4, 8, 8)).shape)'
 expect "4, 16, 16"
 call 2 basicsr train -opt x.yml; expect "BasicSR is not installed: pip install 'basicsr>=1.4.2' lmdb"
 if [ -d training ]; then

@@ -35,7 +35,8 @@ def built(tmp_path_factory) -> list[Path]:
         pytest.skip("scripts/build_package.sh takes the files that git tracks; this is no checkout")
     folders = [tmp_path_factory.mktemp("dist") for _ in range(2)]
     for folder, umask in zip(folders, (0o022, 0o077), strict=True):
-        environment = {**os.environ, "PYTHON": sys.executable, "TMPDIR": str(tmp_path_factory.mktemp("building"))}
+        places = {"PYTHON": sys.executable, "TMPDIR": str(tmp_path_factory.mktemp("building"))}
+        environment = {**os.environ, **places, "SOURCE_DATE_EPOCH": "1700000000"}
         command = ["bash", REPOSITORY / "scripts/build_package.sh", folder]
         result = subprocess.run(command, env=environment, umask=umask, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
