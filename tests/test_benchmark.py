@@ -22,7 +22,8 @@ from tiny import options, write_images, write_options
 
 import converse_basicsr.archs
 import converse_basicsr.data
-import converse_basicsr.metrics  # noqa: F401 (register)
+import converse_basicsr.metrics
+import converse_basicsr.models  # noqa: F401 (register)
 from converse_basicsr.benchmark import environment, runner, training
 from converse_basicsr.benchmark.converse import holds_converse
 from converse_basicsr.benchmark.folder import TRAINING, lock_file, locked
