@@ -205,7 +205,7 @@ def test_restore_with_an_exported_network(place, capsys):
     run("restore picture.png -m srresnet.pth -o by_torch", capsys)
     assert abs(restored("by_onnx") - restored("by_torch")).max() <= 1
     run("restore picture.png -m net.onnx -o tiles --tile 16 --x8", capsys)
-    for option, message in (("--amp", "amp: has no effect on a network without parameters"),
+    for option, message in (("--amp", "amp: has no effect on an ONNX file"),
                             ("--opt x.yml", "an ONNX file has its network; leave --opt"),
                             ("--scale 3", "has scale 2, got 3")):  # fmt: skip
         assert message in run(f"restore picture.png -m net.onnx -o other {option}", capsys, code=2)

@@ -106,7 +106,7 @@ def test_metadata(wheel):
 
 def test_extras(requirements):
     extras = requirements.keys() - {"", "all", "dev"}
-    assert extras == {"train", "benchmark", "fft", "mmengine", "onnx", "spandrel"}
+    assert extras == {"bm3d", "train", "benchmark", "fft", "mmengine", "onnx", "spandrel"}
     assert requirements["all"] == set().union(*(requirements[extra] for extra in extras))
     assert "basicsr" in requirements["train"] and "torch" in requirements[""]
 

@@ -26,7 +26,7 @@ from converse_basicsr.benchmark.whole_images import growth
 from converse_basicsr.checks import check_run
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
-from converse_basicsr.weights.catalogue import ADDRESS_VARIABLE, PUBLISHED
+from converse_basicsr.weights.catalogue import ADDRESS_VARIABLE, KAIR_ADDRESS, PUBLISHED
 from converse_basicsr.weights.detection import with_names_of
 from converse_basicsr.weights.reading import state_dict_for
 
@@ -336,7 +336,7 @@ def test_the_catalogue_describes_the_files(assets, entry):
 def test_where_the_file_of_kair_is_from(monkeypatch, capsys):
     monkeypatch.delenv(ADDRESS_VARIABLE, raising=False)
     entry = PUBLISHED["kair_dncnn_25"]
-    assert entry.address == "https://github.com/cszn/KAIR/releases/download/v1.0/dncnn_25.pth"
+    assert entry.address == f"{KAIR_ADDRESS}/dncnn_25.pth"
     assert main(["weights", "list"]) == 0
     assert f"kair_dncnn_25: from {entry.address.rpartition('/')[0]}\n{entry.licence}" in capsys.readouterr().out
     monkeypatch.setenv(ADDRESS_VARIABLE, "http://mirror/")

@@ -16,7 +16,7 @@ from converse_basicsr.networks import ConverseDnCNN, ConverseSRResNet, ConverseU
 from converse_basicsr.ops import blur_decimate
 from converse_basicsr.restoration.deconvolution import smoothed
 from converse_basicsr.restoration.devices import is_out_of_memory
-from converse_basicsr.restoration.memory import Budget, Need, _left_in_cgroups, free_memory, parse_memory
+from converse_basicsr.restoration.memory import _SAFETY, Budget, Need, _left_in_cgroups, free_memory, parse_memory
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (20, 28, 3), dtype=np.uint8)
@@ -319,7 +319,7 @@ def budget(size: float) -> Budget:
 def test_the_tile_fits_the_memory(scale):
     network = (ConverseSRResNet if scale == 4 else ConverseDnCNN)()
     shape, need = torch.Size([1, 3, 1000, 1500]), Need(network)
-    whole = 1.3 * (need.fixed + need.per_pixel * scale**2 * 1.5e6) + 30 * 3 * scale**2 * 1.5e6
+    whole = 1.05 * _SAFETY * (need.fixed + need.per_pixel * scale**2 * 1.5e6) + 30 * 3 * scale**2 * 1.5e6
     assert budget(whole).tile(network, shape, scale, False, 16) is None
     tile = budget(whole / 2).tile(network, shape, scale, False, 16)
     assert 48 <= tile < 1500 and need.fixed + need.per_pixel * (scale * tile) ** 2 < whole / 2

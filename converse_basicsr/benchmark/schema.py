@@ -117,6 +117,8 @@ class BenchmarkFile(Section):
                     raise wrong("no model is trained, so it has no effect; leave it out", key)
             return self
         recipe = self.recipe
+        if isinstance(recipe, str):  # the name of a file with the recipe, which is checked when that is read
+            return self
         needed = {
             "seeds": self.seeds,
             "recipe:train": recipe.train,

@@ -17,20 +17,26 @@ class ConverseDeconvolution(nn.Module):
     Args:
         lam (float): Weight of the prior, which is the input itself (bicubic for a scale above 1). Default: 0.05.
         borders (str): 'circular' or 'replicate'. Default: 'circular', as the paper's blur.
+        steps (int): How often the operator is applied; the prior of a further step is the solution so far, smoothed.
+            Default: 1.
     """
 
-    def __init__(self, lam: float = 0.05, borders: str = "circular"):
+    def __init__(self, lam: float = 0.05, borders: str = "circular", steps: int = 1):
         super().__init__()
         check_above_zero("lam", lam)
         if borders not in BORDERS:
             raise ValueError(f"borders must be {' or '.join(BORDERS)}, got {borders!r}")
         self.lam = lam
+        if steps < 1:
+            raise ValueError(f"steps must be 1 or more, got {steps!r}")
         self.borders = borders
+        self.steps = steps
 
     def forward(self, x: Tensor, kernel: Tensor, scale: int = 1) -> Tensor:
         psfs = kernel[:, 0].cpu().numpy()
         restored = [
-            Deconvolution(psf, self.lam, scale, self.borders)(image[None]) for image, psf in zip(x, psfs, strict=True)
+            Deconvolution(psf, self.lam, scale, self.borders, self.steps)(image[None])
+            for image, psf in zip(x, psfs, strict=True)
         ]
         return torch.cat(restored)
 

@@ -13,6 +13,7 @@ from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
 from ..inference.calling import call_network
 from ..inference.consistency import build_consistency
 from ..inference.tiling import count_tiles
+from ..onnx_files.running import OnnxNetwork
 from .colour import calls_for, restore_channels
 from .devices import choose_device, half_precision, is_out_of_memory, release_memory
 from .memory import CONSISTENCY, Budget
@@ -72,8 +73,8 @@ class Restorer:
         if consistency is None and consistency_lam is not None:
             raise UserError("consistency_lam: has no effect without consistency")
         self.consistency = None if consistency is None else build_consistency(consistency, self.scale, consistency_lam)
-        if amp and next(network.parameters(), None) is None:
-            raise UserError("amp: has no effect on a network without parameters, such as an ONNX file")
+        if amp and isinstance(network, OnnxNetwork):
+            raise UserError("amp: has no effect on an ONNX file; export it with --half")
         self.amp = half_precision(self.device) if amp else None
         self.tile = tile
         self.overlap = overlap
