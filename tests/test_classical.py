@@ -93,7 +93,10 @@ def test_they_equal_their_packages():
         options = {"balance": 0.02} if name == "Wiener" else {}
         np.testing.assert_allclose(build(name, **options)(y, psf)[0, 0].numpy(), values, atol=1e-6)
     ours = build("ConverseDeconvolution", lam=0.03)(y, psf)
-    assert torch.equal(ours, converse2d(y, psf, 0.03, 1, "nearest", 0, "circular"))
+    torch.testing.assert_close(ours, converse2d(y, psf, 0.03, 1, "nearest", 0, "circular"))
+    steps = build("ConverseDeconvolution", lam=0.03, steps=3)(y, psf)
+    torch.testing.assert_close(steps, Deconvolution(psf[0, 0].numpy(), 0.03, borders="circular", steps=3)(y))
+    assert (steps - ours).abs().max() > 1e-3
 
 
 def test_bm3d_equals_its_package():

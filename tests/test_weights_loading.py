@@ -49,8 +49,10 @@ def test_published_files_give_the_golden_output(assets, golden, name):
     network, words = load_described(assets / f"weights/{name}.pth")
     in_channels, scale, which = PUBLISHED[name]
     assert (network.in_channels, network.scale, network.training) == (in_channels, scale, False)
-    assert words.startswith(f"{which}, detected from its keys; ") and words.endswith("prior and fast_size as published")
-    assert takes_kernel(network) == (name == "converse_usrnet")
+    usrnet = name == "converse_usrnet"
+    untold = "prior, fast_size, kernel_residual and reuse_input" if usrnet else "prior and fast_size"
+    assert words.startswith(f"{which}, detected from its keys; ") and words.endswith(f"{untold} as published")
+    assert takes_kernel(network) == usrnet
     tensors = golden(name)
     inputs = [tensors["x"].float()]
     inputs += [tensors["kernel"].float(), int(tensors["scale"])] if "kernel" in tensors else []

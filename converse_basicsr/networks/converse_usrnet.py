@@ -30,7 +30,7 @@ class KernelNet(nn.Module):
 
     def forward(self, kernel: Tensor) -> Tensor:
         embedding = F.gelu(self.fc2(F.gelu(self.fc1(kernel.flatten(1)))))
-        return self.fc3(embedding).unflatten(1, (self.num_embed, self.psf_size, self.psf_size))
+        return self.fc3(embedding).reshape(kernel.shape[0], self.num_embed, self.psf_size, self.psf_size)
 
 
 def delta(kernel: Tensor) -> Tensor:

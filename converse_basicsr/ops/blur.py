@@ -32,7 +32,9 @@ def depthwise(convolution: Callable, x: Tensor, weight: Tensor, stride: int = 1)
     """F.conv2d or F.conv_transpose2d of x (N, C, H, W) with weight (N or 1, C or 1, kh, kw), channel by channel."""
     n, c = x.shape[0], int(x.shape[1])  # in a trace a size is a tensor, and weights must have constant sizes
     if weight.shape[0] == 1:
-        return convolution(x, weight.expand(1, c, *taps_of(weight)).transpose(0, 1), stride=stride, groups=c)
+        kh, kw = taps_of(weight)
+        weight = weight.expand(1, c, kh, kw).reshape(c, 1, kh, kw)
+        return convolution(x, weight, stride=stride, groups=c)
     weight = weight.expand(n, c, -1, -1).flatten(0, 1).unsqueeze(1)
     x = convolution(x.flatten(0, 1).unsqueeze(0), weight, stride=stride, groups=n * c)
     return x.squeeze(0).unflatten(0, (n, c))
