@@ -1,5 +1,6 @@
 """ONNX files: written, described, run by onnxruntime as torch runs the network, and used by basicsr restore."""
 
+import os
 import sys
 
 import numpy as np
@@ -31,6 +32,7 @@ NETWORKS = {
     "conversenet": (ConverseNet, {**TINY, "num_iterations": 2}),
     "usrnet": (ConverseUSRNet, {**TINY, "num_iterations": 1}),
 }
+slow = pytest.mark.skipif("CONVERSE_SLOW_TESTS" not in os.environ, reason="takes minutes: set CONVERSE_SLOW_TESTS=1")
 SIZES = {"fixed": [(16, 13)], "dynamic": [(16, 13), (9, 24), (31, 40)]}
 PUBLISHED = ("converse_dncnn", "converse_srresnet", "conversenet", "converse_usrnet")
 
@@ -84,18 +86,18 @@ def test_any_size_and_batch(name, dynamic):
         assert_same(runtime, network, size, batch)
 
 
-@pytest.mark.parametrize(("name", "scale"), [("dncnn", None), ("usrnet", 2)])
-def test_fixed_size_and_any_batch(name, scale, tmp_path):
-    network = built(name)
-    described = export_onnx(network, tmp_path / "net.onnx", (16, 13), scale)
+def test_fixed_size_and_any_batch(tmp_path):
+    network = built("dncnn")
+    described = export_onnx(network, tmp_path / "net.onnx", (16, 13))
     runtime = load_onnx(tmp_path / "net.onnx", threads=1)
-    assert described.size == "16x13" and runtime.scale == (scale or network.scale)
+    assert described.size == "16x13" and runtime.scale == 1
     for batch in (1, 3):
-        assert_same(runtime, network, (16, 13), batch, scale)
+        assert_same(runtime, network, (16, 13), batch)
     with pytest.raises(UserError, match=r"net\.onnx takes images of 16x13 \(height x width\), got 13x16; export"):
         runtime(*inputs_of(network, (13, 16), 1))
 
 
+@slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_weights(name, assets, tmp_path):
     network = load_network(assets / "weights" / f"{name}.pth")
@@ -142,6 +144,7 @@ def test_the_description(dynamic):
     assert [each.name for each in runtime.session.get_inputs()] == ["lq", "kernel"]
 
 
+@slow
 def test_baked_filters_make_a_larger_file_with_equal_results(tmp_path):
     network = built("dncnn")
     for name, bake in (("small", False), ("baked", True)):
@@ -152,6 +155,7 @@ def test_baked_filters_make_a_larger_file_with_equal_results(tmp_path):
     assert len(onnx.load(baked).graph.node) < len(onnx.load(small).graph.node)
 
 
+@slow
 def test_half_precision(tmp_path):
     export_onnx(built("dncnn"), tmp_path / "half.onnx", (16, 16), half=True)
     runtime = load_onnx(tmp_path / "half.onnx")
@@ -204,7 +208,7 @@ def test_restore_with_an_exported_network(place, capsys):
     assert printed.startswith("ConverseSRResNet x2, for images of any size, by onnxruntime\n")
     run("restore picture.png -m srresnet.pth -o by_torch", capsys)
     assert abs(restored("by_onnx") - restored("by_torch")).max() <= 1
-    run("restore picture.png -m net.onnx -o tiles --tile 16 --x8", capsys)
+    run("restore picture.png -m net.onnx -o tiles --tile 24 --overlap 8 --x8", capsys)
     for option, message in (("--amp", "amp: has no effect on a network without parameters"),
                             ("--opt x.yml", "an ONNX file has its network; leave --opt"),
                             ("--scale 3", "has scale 2, got 3")):  # fmt: skip
@@ -263,7 +267,9 @@ def test_torch_export_has_the_results_of_the_network(kind):
     x = torch.rand(2, 1, 12, 10)
     with transforms(kind):
         program = torch.export.export(network, (x,))
-    complex_values = any(getattr(node.meta.get("val"), "is_complex", lambda: False)() for node in program.graph.nodes)
+    graphs = (each.graph for each in program.graph_module.modules() if isinstance(each, torch.fx.GraphModule))
+    values = (node.meta.get("val") for graph in graphs for node in graph.nodes)
+    complex_values = any(isinstance(value, torch.Tensor) and value.is_complex() for value in values)
     assert complex_values == (kind == "fft")
     with torch.no_grad():
         torch.testing.assert_close(program.module()(x), network(x), rtol=0, atol=1e-5)
