@@ -17,7 +17,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="NET.onnx")
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
-        "--size", metavar="HxW", help="of all images, such as 256x256; several times faster than any size"
+        "--size", metavar="HxW", help="of all images, such as 256x256: smaller products than for any size"
     )
     size.add_argument("--dynamic", action="store_true", help="images of any size (default)")
     parser.add_argument("--scale", type=int, metavar="N", help="factor of enlargement, for a network that takes it")

@@ -38,7 +38,7 @@ def export_onnx(
     Args:
         network: a module (N, C, h, w) -> (N, C', scale*h, scale*w), on the CPU. It is put into evaluation mode.
         path: the new file.
-        size: (H, W) of all images; None: any size. A fixed size is several times faster.
+        size: (H, W) of all images; None: any size. A fixed size needs fewer operations.
         scale: for a network whose forward takes it.
         opset: of ONNX, 18 to 23.
         half: weights, input and output in float16. The network is changed to float16.
