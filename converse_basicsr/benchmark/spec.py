@@ -11,7 +11,7 @@ from ..checks import check_run
 from ..errors import UserError
 from ..options.forcing import force
 from ..options.reading import expand_home, read_mapping
-from ..options.schema import validated
+from ..options.validating import validated
 from .schedule import scale_recipe
 from .schema import SPANDREL, BenchmarkFile
 from .schema import Model as ModelSection

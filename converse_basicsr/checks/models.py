@@ -8,7 +8,8 @@ from ..errors import UserError, plain
 from ..inference import TILE_OVERLAP
 from ..inference.consistency import build_consistency
 from ..options.constructors import check_type
-from ..options.sections import HighOrderDegradation, RealESRGAN, Validation
+from ..options.real_esrgan import HighOrderDegradation, RealESRGAN
+from ..options.run_sections import Validation
 from ..options.training import Train
 from .keys import keys_read
 
