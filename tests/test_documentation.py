@@ -79,6 +79,13 @@ def test_names_in_the_text_exist(page):
         check_mention(code)
 
 
+@pytest.mark.parametrize("page", BLOCKS)
+def test_no_marks_of_a_merge_are_left(page):
+    assert not re.findall(
+        r"^(?:<{7}|={7}|>{7})(?: .*)?$", (REPOSITORY / page).read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+
 @pytest.mark.usefixtures("desk", "needs_basicsr")
 @pytest.mark.parametrize("page", [page for page, blocks in RUN.items() if any(not block.needs for block in blocks)])
 def test_runs(page):
