@@ -110,8 +110,9 @@ def _check_device(opt: dict, model: type) -> None:
 
 
 def _check_tiles(val: dict) -> None:
-    tile, overlap = val.get("tile") or 0, val.get("tile_overlap", TILE_OVERLAP)
-    if (tile or val.get("tile_overlap") is not None) and (overlap or 0) >= tile:
+    tile, given = val.get("tile") or 0, val.get("tile_overlap")
+    overlap = TILE_OVERLAP if given is None else given
+    if (tile or given is not None) and overlap >= tile:
         raise UserError(f"val:tile_overlap: must be less than val:tile, got {overlap}")
 
 

@@ -47,8 +47,8 @@ class HighOrderDegradation(Section):
 class RealESRGAN(HighOrderDegradation):
     """All keys at the top level that RealESRNetModel and RealESRGANModel read."""
 
-    high_order_degradation: Switch | None = Field(None, description="Degrade twice, as below; ~: true.")
-    queue_size: Count | None = Field(None, description="Size of the pool of training pairs; a multiple of the batch.")
+    high_order_degradation: Switch = Field(True, description="Degrade twice, as below.")
+    queue_size: Count = Field(180, description="Size of the pool of training pairs; a multiple of the batch.")
     l1_gt_usm: Switch | None = Field(None, description="RealESRGANModel: sharpened ground truth for the pixel loss.")
     percep_gt_usm: Switch | None = Field(
         None, description="RealESRGANModel: sharpened ground truth for the perceptual loss."

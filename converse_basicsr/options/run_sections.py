@@ -54,7 +54,7 @@ class Validation(Section):
     val_freq: Count | None = Field(None, description="Iterations between validations.")
     save_img: Switch = Field(description="Save the restored images.")
     suffix: NamePart | None = Field(None, description="Appended to the names of saved images; ~: the name of the test.")
-    pbar: Switch = Field(False, description="Show progress.")
+    pbar: Switch = Field(True, description="Show progress on a terminal.")
     metrics: dict[Name, Metric] | None = Field(None, description="Any name, and the metric under it.")
     x8: Switch = Field(False, description="RestorationModel: average over the 8 flips and transposes.")
     tile: Count | None = Field(None, description="RestorationModel: side of a tile in input pixels; ~: whole images.")

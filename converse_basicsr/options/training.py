@@ -52,16 +52,12 @@ class Train(Section):
     )
     accum_iter: Count = Field(1, description="RestorationModel: parts of a batch, one after the other, to save memory.")
     clip_grad_norm: Positive | None = Field(None, description="RestorationModel: largest norm of the gradients.")
-    net_d_iters: Count | None = Field(None, description="Train network_g in every n-th iteration only.")
-    net_d_init_iters: Index | None = Field(None, description="Train network_d alone in this many iterations at first.")
+    net_d_iters: Count = Field(1, description="Train network_g in every n-th iteration only.")
+    net_d_init_iters: Index = Field(0, description="Train network_d alone in this many iterations at first.")
     tsa_iter: Count | None = Field(None, description="EDVRModel: train only the TSA module at first.")
-    dcn_lr_mul: Positive | None = Field(
-        None, description="EDVRModel: factor of the learning rate of deformable convolutions."
-    )
+    dcn_lr_mul: Positive = Field(1, description="EDVRModel: factor of the learning rate of deformable convolutions.")
     fix_flow: Index | None = Field(None, description="VideoRecurrentModel: iterations without training the flow.")
-    flow_lr_mul: Positive | None = Field(
-        None, description="VideoRecurrentModel: factor of the learning rate of the flow."
-    )
+    flow_lr_mul: Positive = Field(1, description="VideoRecurrentModel: factor of the learning rate of the flow.")
     lr_flow: Positive | None = Field(None, description="VideoRecurrentGANModel: learning rate of the flow.")
     r1_reg_weight: NotNegative | None = Field(None, description="StyleGAN2Model: weight of the R1 penalty.")
     path_reg_weight: NotNegative | None = Field(None, description="StyleGAN2Model: weight of the path length penalty.")
