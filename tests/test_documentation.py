@@ -18,9 +18,10 @@ from converse_basicsr.benchmark.schema import WrittenFile
 from converse_basicsr.cli import main
 from converse_basicsr.files.checkpoint import save_file
 from converse_basicsr.networks import ConverseDnCNN, ConverseSRResNet
-from converse_basicsr.options import schema
 from converse_basicsr.options.constructors import check_options
 from converse_basicsr.options.reading import read_mapping, read_options
+from converse_basicsr.options.schema import check_schema
+from converse_basicsr.options.validating import validated
 
 BLOCKS = {page.relative_to(REPOSITORY).as_posix(): blocks_of(page) for page in pages()}
 RUN = {name: [block for block in blocks if block.needs <= {"weights"}] for name, blocks in BLOCKS.items()}
@@ -78,6 +79,13 @@ def test_names_in_the_text_exist(page):
         check_mention(code)
 
 
+@pytest.mark.parametrize("page", BLOCKS)
+def test_no_marks_of_a_merge_are_left(page):
+    assert not re.findall(
+        r"^(?:<{7}|={7}|>{7})(?: .*)?$", (REPOSITORY / page).read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+
 @pytest.mark.usefixtures("desk", "needs_basicsr")
 @pytest.mark.parametrize("page", [page for page, blocks in RUN.items() if any(not block.needs for block in blocks)])
 def test_runs(page):
@@ -126,11 +134,11 @@ def check_fragment(fragment: dict) -> None:
     from converse_basicsr.archs import ARCH_REGISTRY
 
     if "models" in fragment:
-        schema.validated(WrittenFile, fragment)
+        validated(WrittenFile, fragment)
         return
     opt = read_options(str(REPOSITORY / "options/converse_srresnet.yml"))
     opt = merged({**opt, "model_type": "RestorationModel"}, fragment)
-    schema.check_schema(opt, is_train=True)
+    check_schema(opt, is_train=True)
     check_options("network_g", opt["network_g"], ARCH_REGISTRY.get(opt["network_g"]["type"]))
 
 

@@ -20,6 +20,11 @@ from converse_basicsr.ops.transforms import Torus
 LARGE = (96, 80)  # both sides are factorised
 
 
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
 def sample(*size):
     return torch.rand(*size, dtype=torch.float64)
 

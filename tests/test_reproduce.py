@@ -188,13 +188,25 @@ def test_a_set_that_does_not_fit_is_named_and_the_rest_runs(small, capsys):
         (["denoising", "--sets", "set5"], "denoising has no protocol on set5"),
         (["--weights", "none"], "--weights: no such folder: none"),
         (["denoising"], "nothing can be measured"),
-        (["sr", "--tile", "8"], "--tile_overlap: must be less than --tile, 8"),
+        (["sr", "--tile", "8"], "--tile_overlap: must be less than --tile, 8, and 0 or more, got 16"),
+        (["sr", "--tile", "0"], "--tile: must be 1 or more, got 0"),
+        (["sr", "--tile_overlap", "8"], "--tile_overlap: has no effect without --tile"),
         (["sr", "--limit", "0"], "--limit: must be 1 or more"),
     ],
 )
 def test_wrong_arguments_are_named(small, capsys, arguments, message):
     run(small, *arguments, code=2)
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("content", "reason"), [("{", "cannot be read: "), ("[1]", "does not hold results of")])
+def test_damaged_results_are_named(small, capsys, content, reason):
+    file = small / "results/reproduce/results.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    run(small, "sr", code=2)
+    assert f"error: results/reproduce/results.json {reason}" in capsys.readouterr().err
+    run(small, "sr", "--limit", "1", "--force")
 
 
 def test_every_row_of_the_paper_is_there():

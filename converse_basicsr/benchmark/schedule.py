@@ -7,7 +7,7 @@ from copy import deepcopy
 def scale_recipe(recipe: dict, iterations: int) -> dict:
     """A copy of the recipe with total_iter set, and everything it counts in iterations scaled with it.
 
-    That is the schedule (periods, milestones, warmup_iter), val_freq and save_checkpoint_freq.
+    That is the schedule (periods, milestones, restarts, warmup_iter), val_freq and save_checkpoint_freq.
     """
     recipe = deepcopy(recipe)
     train = recipe["train"]
@@ -16,10 +16,10 @@ def scale_recipe(recipe: dict, iterations: int) -> dict:
         return recipe
 
     def scaled(count: float) -> int:
-        return max(1, math.ceil(round(count * factor, 6)))
+        return max(min(count, 1), math.ceil(round(count * factor, 6)))  # a restart at 0 stays there
 
     train["total_iter"] = iterations
-    for key in ("periods", "milestones"):
+    for key in ("periods", "milestones", "restarts"):
         if key in train["scheduler"]:
             train["scheduler"][key] = [scaled(count) for count in train["scheduler"][key]]
     counts = {"warmup_iter": train, "val_freq": recipe["val"], "save_checkpoint_freq": recipe["logger"]}

@@ -8,9 +8,11 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from ..classical import METHODS
+from ..options.data_sets import DataSets
 from ..options.kinds import FOLDER_NAME, Count, FilePath, Must, Positive, Seed, Switch, Text
+from ..options.run_sections import Degradation, Distributed, Logger, Paths, Validation
 from ..options.schema import json_schema
-from ..options.sections import Built, DataSets, Degradation, Distributed, Logger, Paths, Section, Validation, wrong
+from ..options.section import Built, Section, wrong
 from ..options.training import Train
 
 SPANDREL = "Spandrel"  # the arch that is its file of weights

@@ -11,7 +11,7 @@ from ..checks import check_run
 from ..errors import UserError
 from ..options.forcing import force
 from ..options.reading import expand_home, read_mapping
-from ..options.schema import validated
+from ..options.validating import validated
 from .schedule import scale_recipe
 from .schema import SPANDREL, BenchmarkFile
 from .schema import Model as ModelSection
@@ -40,7 +40,7 @@ class Benchmark:
     seeds: list[int]  # each model is trained once with each; empty if none is trained
     budget: dict[str, float]  # {"iterations": N} or {"minutes": M}, for each training; empty if there is none
     models: list[Model]
-    recipe: dict  # the sections that all models share
+    recipe: dict  # the sections that all models share; ~ in paths is expanded
     options: dict  # the whole file with forced values applied, to notice a changed file
 
     @property
@@ -74,7 +74,6 @@ class Benchmark:
             "network_g": model.network,
         }
         opt["path"] = {"pretrain_network_g": None, "strict_load_g": True, "resume_state": None, **opt.get("path", {})}
-        expand_home(opt)
         return opt
 
     def test_options(self, model: Model) -> dict:
@@ -91,9 +90,8 @@ class Benchmark:
             "path": {"pretrain_network_g": weights, "param_key_g": model.param_key, "strict_load_g": True},
             "val": {**val, "save_img": False},
         }
-        if self.recipe.get("scale") is not None:
+        if "scale" in self.recipe:
             opt["scale"] = self.recipe["scale"]
-        expand_home(opt)
         return opt
 
 
@@ -107,6 +105,8 @@ def read_benchmark(path: str, force_yml: Sequence[str] = ()) -> Benchmark:
     if isinstance(options.get("recipe"), str):
         other = str(Path(path).parent / options["recipe"])
         options["recipe"] = read_mapping(other).get("recipe")
+        if not isinstance(options["recipe"], dict):
+            raise UserError(f"{path}: recipe: {other} has no section recipe")
     for entry in force_yml:
         if entry.strip().startswith("budget:"):
             options["budget"] = {}  # replaces the file's budget, of either kind
@@ -116,7 +116,10 @@ def read_benchmark(path: str, force_yml: Sequence[str] = ()) -> Benchmark:
         models = _models(file.models, options["models"])
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    recipe = options["recipe"]
+    recipe = deepcopy(options["recipe"])
+    expand_home(recipe)
+    if recipe.get("scale") is None:
+        recipe.pop("scale", None)
     is_trained = any(model.is_trained for model in models)
     budget = options.get("budget") or ({"iterations": recipe["train"]["total_iter"]} if is_trained else {})
     return Benchmark(file.name, path, file.seeds or [], budget, models, recipe, options)

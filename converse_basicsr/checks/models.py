@@ -8,7 +8,8 @@ from ..errors import UserError, plain
 from ..inference import TILE_OVERLAP
 from ..inference.consistency import build_consistency
 from ..options.constructors import check_type
-from ..options.sections import HighOrderDegradation, RealESRGAN, Validation
+from ..options.real_esrgan import HighOrderDegradation, RealESRGAN
+from ..options.run_sections import Validation
 from ..options.training import Train
 from .keys import keys_read
 
@@ -109,8 +110,9 @@ def _check_device(opt: dict, model: type) -> None:
 
 
 def _check_tiles(val: dict) -> None:
-    tile, overlap = val.get("tile") or 0, val.get("tile_overlap", TILE_OVERLAP)
-    if (tile or val.get("tile_overlap") is not None) and (overlap or 0) >= tile:
+    tile, given = val.get("tile") or 0, val.get("tile_overlap")
+    overlap = TILE_OVERLAP if given is None else given
+    if (tile or given is not None) and overlap >= tile:
         raise UserError(f"val:tile_overlap: must be less than val:tile, got {overlap}")
 
 

@@ -1,16 +1,14 @@
 """Checks of networks: options, construction, checkpoint, and one forward pass."""
 
-import inspect
 from pathlib import Path
 
-import psutil
 import torch
 from torch import nn
 
 from ..errors import UserError
 from ..files.checkpoint import misfit
 from ..inference.calling import call_network
-from ..options.constructors import check_options, check_type
+from ..weights.by_basicsr import build_arch
 from ..weights.reading import state_dict_for
 from ..weights.spandrel_arch import Spandrel
 
@@ -23,18 +21,7 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
     Raises:
         UserError: the type, an option, a value or the checkpoint does not fit.
     """
-    from basicsr.utils.registry import ARCH_REGISTRY
-
-    arch = check_type(f"{key}:type", section.get("type"), ARCH_REGISTRY, "arch")
-    if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(arch).parameters.values()):
-        check_options(key, section, arch)
-    options = {name: value for name, value in section.items() if name != "type"}
-    if arch is not Spandrel:  # it reads a file, whose size is limited
-        _check_size(key, arch, options)
-    try:
-        network = arch(**options)
-    except Exception as error:  # a constructor may raise any exception over a bad value
-        raise UserError(f"{key}: {arch.__name__}: {error}") from error
+    network = build_arch(key, section)
     path = paths.get(f"pretrain_{key}")
     if path is not None:
         label = key.removeprefix("network_")
@@ -45,22 +32,14 @@ def check_network(key: str, section: dict, paths: dict, must_load: bool) -> nn.M
             paths.get(f"param_key_{label}", "params"),
             paths.get(f"strict_load_{label}", True),
         )
-    elif must_load and key == "network_g" and arch is not Spandrel and any(True for _ in network.parameters()):
+    elif must_load and key == "network_g" and _has_parameters(network):
         raise UserError("path:pretrain_network_g is empty: a test needs weights")
     return network
 
 
-def _check_size(key: str, arch: type, options: dict) -> None:
-    """Refuse a network whose parameters alone exceed the memory, before it takes the memory."""
-    try:
-        with torch.device("meta"):
-            sizes = [parameter.numel() for parameter in arch(**options).parameters()]
-    except Exception:  # a constructor that needs real numbers, or a wrong value, which building the network names
-        return
-    needed, total = 4 * sum(sizes), psutil.virtual_memory().total
-    if needed > total:
-        raise UserError(f"{key}: {arch.__name__} has {sum(sizes):,} parameters ({needed >> 30} GiB); this machine has "
-                        f"{total >> 30} GiB of memory")  # fmt: skip
+def _has_parameters(network: nn.Module) -> bool:
+    """Whether weights are to be loaded; Spandrel has read its own."""
+    return not isinstance(network, Spandrel) and any(True for _ in network.parameters())
 
 
 @torch.no_grad()

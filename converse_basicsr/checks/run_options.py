@@ -10,8 +10,8 @@ import torch
 from ..errors import UserError, did_you_mean, plain
 from ..inference.calling import takes_kernel
 from ..options.constructors import check_type
+from ..options.data_sets import TrainSet
 from ..options.schema import check_schema
-from ..options.sections import TrainSet
 from .datasets import CheckedDataset, check_dataset
 from .keys import keys_read
 from .losses import check_losses, check_measurable, check_metrics

@@ -49,4 +49,4 @@ def run(args: argparse.Namespace) -> int:
 
 def _is_for_training(given: dict) -> bool:
     datasets = given.get("datasets")
-    return "train" in given or (isinstance(datasets, dict) and "train" in datasets)
+    return given.get("train") is not None or (isinstance(datasets, dict) and datasets.get("train") is not None)

@@ -23,7 +23,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--data", metavar="DIR", help="folders set5, ..., blur_kernels (default: datasets)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
     parser.add_argument("--tile", type=int, metavar="N", help="restore in tiles of that side, in pixels of the input")
-    parser.add_argument("--tile_overlap", type=int, default=16, metavar="N", help="of tiles (default: %(default)s)")
+    parser.add_argument("--tile_overlap", type=int, metavar="N", help="of tiles, as val: tile_overlap (default: 16)")
     parser.add_argument("--x8", action="store_true", help="average over the 8 flips and transposes")
     parser.add_argument("--consistency", metavar="K", help="make results reduce to their input: bicubic, or a file "
                         "with a blur kernel")  # fmt: skip
@@ -42,12 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.limit is not None and args.limit < 1:
         raise UserError(f"--limit: must be 1 or more, got {args.limit}")
-    if args.tile is not None and not 0 <= args.tile_overlap < args.tile:
-        raise UserError(
-            f"--tile_overlap: must be less than --tile, {args.tile}, and 0 or more, got {args.tile_overlap}"
-        )
     protocols = choose(args.tasks, args.sets)
-    val = {"tile": args.tile, "tile_overlap": args.tile_overlap} if args.tile else {}
+    val = _tiles(args)
     if args.x8:
         val["x8"] = True
     val |= _consistency(args)
@@ -58,6 +54,22 @@ def run(args: argparse.Namespace) -> int:
     print(f"\nresults     {out}/results.md, results.json (saved; --force measures again)")
     print(f"pictures    {out}/*/")
     return 0
+
+
+def _tiles(args: argparse.Namespace) -> dict:
+    """The options of val for tiles."""
+    from ..inference import TILE_OVERLAP
+
+    if args.tile is None:
+        if args.tile_overlap is not None:
+            raise UserError("--tile_overlap: has no effect without --tile")
+        return {}
+    overlap = TILE_OVERLAP if args.tile_overlap is None else args.tile_overlap
+    if args.tile < 1:
+        raise UserError(f"--tile: must be 1 or more, got {args.tile}")
+    if not 0 <= overlap < args.tile:
+        raise UserError(f"--tile_overlap: must be less than --tile, {args.tile}, and 0 or more, got {overlap}")
+    return {"tile": args.tile, "tile_overlap": overlap}
 
 
 def _consistency(args: argparse.Namespace) -> dict:

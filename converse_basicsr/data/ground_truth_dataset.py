@@ -17,7 +17,7 @@ from ..errors import UserError, did_you_mean
 from ..files.image_folder import images_in, listed
 from ..files.mmengine_backend import is_address
 from ..images.decoding import COLORS, decode_pixels, to_unit_range
-from ..options.sections import Images, TrainSet
+from ..options.data_sets import Images, TrainSet
 from .file_rules import refuse_same_names
 
 LOADER_KEYS = ("type", "phase", "scale", *(key for key in TrainSet.model_fields if key not in Images.model_fields))

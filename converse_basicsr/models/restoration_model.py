@@ -150,7 +150,7 @@ class RestorationModel(SRModel):
         def run(lq: Tensor, kernel: Tensor | None = None) -> Tensor:
             if not val.get("tile"):
                 return self.restore(network, lq, kernel)
-            overlap = val.get("tile_overlap", TILE_OVERLAP)
+            overlap = TILE_OVERLAP if val.get("tile_overlap") is None else val["tile_overlap"]
             return restore_tiled(
                 lambda patch: self.restore(network, patch, kernel), lq, self.scale, val["tile"], overlap
             )

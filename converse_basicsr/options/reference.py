@@ -10,9 +10,11 @@ from typing import Annotated, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from ..benchmark.schema import BenchmarkFile, Budget, Model
+from .data_sets import DataSet, DataSets
 from .kinds import Must
+from .real_esrgan import RealESRGAN
 from .schema import OptionFile
-from .sections import DataSet, DataSets, RealESRGAN, Section
+from .section import Section
 
 HEAD = """# All options
 

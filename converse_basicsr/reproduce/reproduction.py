@@ -8,6 +8,7 @@ from .. import __version__
 from ..errors import UserError
 from ..evaluation.figure import save_comparison
 from ..evaluation.measure import Row
+from ..files.atomic import write_text
 from ..inference import CONSISTENCY_LAM
 from .measurement import Evaluation, digest
 from .places import Places
@@ -54,7 +55,7 @@ def reproduce(
     summary = table(rows)
     tables = "\n\n".join(image_table(protocol, images) for protocol, images, _ in rows)
     title = f"# Measured with converse_basicsr {__version__}\n\n{_describe(val or {})}"
-    (out / "results.md").write_text(f"{title}\n\n{summary}\n\n{tables}\n")
+    write_text(out / "results.md", f"{title}\n\n{summary}\n\n{tables}\n")
     return summary
 
 

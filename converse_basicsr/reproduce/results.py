@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import UserError
 from ..files.atomic import write_text
 from .protocols import SETS, Protocol
 
@@ -14,11 +15,14 @@ class Results:
 
     Args:
         path: the JSON file; created with the first image.
+
+    Raises:
+        UserError: the file is not what this class writes.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self._content: dict[str, dict] = json.loads(path.read_text()) if path.is_file() else {}
+        self._content: dict[str, dict] = _read(path) if path.is_file() else {}
 
     def of(self, protocol: Protocol, settings: dict, digests: dict[str, str]) -> dict[str, dict]:
         """Metrics by image, measured with the same settings and file; all others are dropped.
@@ -40,6 +44,16 @@ class Results:
     def save(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(self._content, indent=1))
+
+
+def _read(path: Path) -> dict[str, dict]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}; --force measures again") from error
+    if not isinstance(content, dict) or not all(isinstance(part, dict) for part in content.values()):
+        raise UserError(f"{path} does not hold results of basicsr reproduce; --force measures again")
+    return content
 
 
 def table(rows: list[tuple[Protocol, dict[str, dict[str, float]], int]]) -> str:

@@ -36,6 +36,9 @@ def finish_options(opt: dict, root: str, is_train: bool, processes: Processes = 
         root_path=root,
         num_gpu=torch.cuda.device_count() if opt["num_gpu"] == "auto" else opt["num_gpu"],
     )
+    if opt.get("scale") is None:  # SwinIRModel takes ~ for a number
+        opt.pop("scale", None)
+    opt["datasets"] = {phase: section for phase, section in opt["datasets"].items() if section is not None}
     for phase, section in opt["datasets"].items():
         _finish_dataset(phase.split("_")[0], section, opt)
     opt["path"] = {**(opt.get("path") or {}), **_folders(root, opt["name"], is_train)}
@@ -48,7 +51,7 @@ def finish_options(opt: dict, root: str, is_train: bool, processes: Processes = 
 
 def _finish_dataset(phase: str, section: dict, opt: dict) -> None:
     section["phase"] = phase
-    if opt.get("scale") is not None:
+    if "scale" in opt:
         section["scale"] = opt["scale"]
     if not (torch.cuda.is_available() and opt["num_gpu"]):  # these need CUDA
         section["pin_memory"] = False

@@ -21,7 +21,7 @@ from .processes import Processes
 from .samples import TrainingData
 from .states import save_networks, save_state
 from .stop_signals import StopSignals
-from .validation import means, measures_itself, validate
+from .validation import means, measures_itself, own_results, validate
 
 
 class Training:
@@ -181,7 +181,7 @@ class Training:
             if measures_itself(self.model):
                 loader = torch.utils.data.DataLoader(dataset)
                 self.model.validation(loader, self.iteration, self.curves.writer, self.val.get("save_img", False))
-                results[name] = dict(getattr(self.model, "metric_results", {}))
+                results[name] = own_results(self.model, self.val.get("metrics") or {})
             else:
                 save_as = self._place if self.val.get("save_img") else None
                 report = self.with_report and self.iteration == self.total

@@ -187,7 +187,7 @@ class TrainingData:
         if len(self.skipped) > self.most_skipped:
             raise UserError(
                 f"datasets:train: {len(self.skipped)} samples cannot be read, skip_unreadable allows "
-                f"{self.most_skipped}; the last one: {max(files)}"
+                f"{self.most_skipped}; among the last: {max(files)}"
             )
 
 

@@ -5,7 +5,6 @@ import random
 import numpy as np
 import torch
 
-MOST = 2**32 - 1  # largest manual_seed
 _ORDER, _SAMPLE, _DEGRADATION, _ITERATION = range(4)  # purposes: their random numbers are independent
 
 

@@ -227,7 +227,7 @@ def _check_entries(path: Path, content: dict) -> None:
 
 
 def _apply_optimiser_options(model: Any, old: dict, new: dict) -> None:
-    """Let changed options of an optimiser, such as a lower lr, replace those of the state.
+    """Let changed options of an optimiser, such as a lower lr, replace those of the state; torch's if one is left out.
 
     The learning rate is scaled, because the schedule has changed it since the start.
     """
@@ -235,10 +235,11 @@ def _apply_optimiser_options(model: Any, old: dict, new: dict) -> None:
         key for key in ("optim_g", "optim_d") if isinstance(old.get(key), dict) and isinstance(new.get(key), dict)
     ]
     for key, optimizer, scheduler in zip(sections, model.optimizers, model.schedulers, strict=False):
-        changed = {name: value for name, value in new[key].items() if value != old[key].get(name) and name != "type"}
-        factor = changed.pop("lr", 1) / old[key]["lr"] if "lr" in changed else 1
+        names = [name for name in {**old[key], **new[key]} if new[key].get(name) != old[key].get(name)]
+        changed = {name: optimizer.defaults[name] for name in names if name in optimizer.defaults and name != "lr"}
+        factor = new[key]["lr"] / old[key]["lr"]
         for group in optimizer.param_groups:
-            group.update({name: value for name, value in changed.items() if name in group})
+            group.update(changed)
             group["lr"] *= factor
             group["initial_lr"] *= factor
         scheduler.base_lrs = [lr * factor for lr in scheduler.base_lrs]

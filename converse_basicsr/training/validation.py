@@ -1,15 +1,17 @@
 """Validation: every image of a set restored and measured, shared between the processes, with exact means."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from basicsr.models.sr_model import SRModel
+from basicsr.models.video_base_model import VideoBaseModel
 from basicsr.utils import imwrite, tensor2img
 
 from ..data.reading import reading
@@ -79,7 +81,19 @@ def validate(
 
 def measures_itself(model: Any) -> bool:
     """Whether the model has a validation of its own, as BasicSR's video models have."""
-    return not isinstance(model, SRModel)
+    return isinstance(model, VideoBaseModel) or not isinstance(model, SRModel)
+
+
+def own_results(model: Any, metrics: Iterable[str]) -> dict[str, float]:
+    """The results after a validation of its own, by metric; {} if the model measures nothing.
+
+    Video models have those of each folder, (frames, metrics). The folders' means are averaged, as in BasicSR's log.
+    """
+    results = getattr(model, "metric_results", {})
+    if not all(isinstance(frames, Tensor) for frames in results.values()):
+        return dict(results)
+    of_folders = [frames.mean(0).tolist() for frames in results.values()]
+    return dict(zip(metrics, np.mean(of_folders, 0).tolist(), strict=True)) if of_folders else {}
 
 
 def means(rows: list[Row]) -> dict[str, float]:

@@ -9,7 +9,8 @@ from torch import nn
 
 from ..errors import UserError, plain
 from .building import Built, build_ours, is_ours
-from .foreign import build_by_spandrel, build_of_basicsr
+from .by_basicsr import build_of_basicsr
+from .by_spandrel import build_by_spandrel
 from .locating import locate
 from .reading import Weights, read_weights
 

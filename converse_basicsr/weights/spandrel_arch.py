@@ -5,7 +5,7 @@ import importlib.util
 from torch import Tensor, nn
 
 from ..errors import UserError, plain
-from .foreign import build_by_spandrel
+from .by_spandrel import build_by_spandrel
 from .locating import locate
 from .reading import read_weights
 

@@ -1,15 +1,18 @@
-"""Networks that are not ours: BasicSR's archs, and what spandrel knows."""
+"""Networks of BasicSR's registry: built as a section of an option file says, and loaded from a file of weights."""
 
-import importlib.util
-from inspect import signature
+import inspect
 
+import psutil
+import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
 from ..files.checkpoint import misfit
 from ..inference.calling import call_network
+from ..options.constructors import check_options, check_type, with_defaults
 from .building import Built
 from .reading import Weights
+from .spandrel_arch import Spandrel
 
 IN_CHANNELS = ("num_in_ch", "in_chans", "in_channels", "in_nc")
 SCALES = ("upscale", "scale")
@@ -36,18 +39,28 @@ class ForeignNetwork(nn.Module):
         return call_network(self.network, x, None, self.scale, self.window)
 
 
-class SpandrelNetwork(nn.Module):
-    """A model that spandrel has loaded; it pads images itself and clips the result to [0, 1]."""
+def build_arch(key: str, section: dict) -> nn.Module:
+    """Build an arch of BasicSR's registry as a section of an option file says, without its weights.
 
-    def __init__(self, descriptor):
-        super().__init__()
-        self.descriptor = descriptor
-        self.network = descriptor.model
-        self.in_channels = descriptor.input_channels
-        self.scale = descriptor.scale
+    Args:
+        key: the section's place, for messages: network_g, ...
+        section: {'type': ..., constructor options}.
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.descriptor(x).clone()  # an ordinary tensor, where spandrel returns an inference tensor
+    Raises:
+        UserError: the type, an option or a value does not fit, or the network is larger than the memory.
+    """
+    from basicsr.utils.registry import ARCH_REGISTRY
+
+    arch = check_type(f"{key}:type", section.get("type"), ARCH_REGISTRY, "arch")
+    if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(arch).parameters.values()):
+        check_options(key, section, arch)
+    options = {name: value for name, value in section.items() if name != "type"}
+    if arch is not Spandrel:  # it reads a file, whose size is limited
+        _check_size(key, arch, options)
+    try:
+        return arch(**options)
+    except Exception as error:  # a constructor may raise any exception over a bad value
+        raise UserError(f"{key}: {arch.__name__}: {error}") from error
 
 
 def build_of_basicsr(weights: Weights, section: dict, scale: int | None, source: str) -> Built:
@@ -63,42 +76,33 @@ def build_of_basicsr(weights: Weights, section: dict, scale: int | None, source:
         UserError: BasicSR is not installed, or it has no such arch, or the options or keys do not fit.
     """
     from .. import archs  # noqa: F401 (loads BasicSR, and registers)
-    from ..checks.networks import check_network
 
     try:
-        network = check_network("network_g", section, {}, must_load=False)
+        network = build_arch("network_g", section)
     except UserError as error:
         raise UserError(f"{weights.name}: {source}: {error}") from error
     problem = misfit(network, weights.state_dict)
     if problem:
         raise UserError(f"{weights.name} does not fit {section['type']}: {problem}")
     network.load_state_dict(weights.state_dict)
-    options = {name: parameter.default for name, parameter in signature(type(network)).parameters.items()} | section
+    options = with_defaults(type(network), section)
     in_channels = _first(options, IN_CHANNELS, 3)
     foreign = ForeignNetwork(network, in_channels, _first(options, SCALES, scale or 1), options.get("window_size", 1))
     factor = f" x{foreign.scale}" if foreign.scale > 1 else ""
     return Built(foreign, f"BasicSR's {type(network).__name__}{factor}, as {source} says")
 
 
-def build_by_spandrel(weights: Weights) -> Built | None:
-    """Load what spandrel recognises; None if it is not installed or does not recognise the keys."""
-    if importlib.util.find_spec("spandrel") is None:
-        return None
-    from ..compat import prepare_torchvision
-
-    prepare_torchvision()
-    from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
-
+def _check_size(key: str, arch: type, options: dict) -> None:
+    """Refuse a network whose parameters alone exceed the memory, before it takes the memory."""
     try:
-        descriptor = ModelLoader().load_from_state_dict(weights.state_dict)
-    except UnsupportedModelError:
-        return None
-    except Exception as error:  # a detector's mistake: any error may follow
-        raise UserError(f"{weights.name}: spandrel cannot load it: {str(error).splitlines()[0]}") from error
-    if not isinstance(descriptor, ImageModelDescriptor):
-        raise UserError(f"{weights.name}: {descriptor.architecture.name} needs a mask beside the image")
-    factor = f" x{descriptor.scale}" if descriptor.scale > 1 else ""
-    return Built(SpandrelNetwork(descriptor), f"{descriptor.architecture.name}{factor}, recognised by spandrel")
+        with torch.device("meta"):
+            sizes = [parameter.numel() for parameter in arch(**options).parameters()]
+    except Exception:  # a constructor that needs real numbers, or a wrong value, which building the network names
+        return
+    needed, total = 4 * sum(sizes), psutil.virtual_memory().total
+    if needed > total:
+        raise UserError(f"{key}: {arch.__name__} has {sum(sizes):,} parameters ({needed >> 30} GiB); this machine has "
+                        f"{total >> 30} GiB of memory")  # fmt: skip
 
 
 def _first(options: dict, names: tuple[str, ...], otherwise: int) -> int:
