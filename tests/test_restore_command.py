@@ -10,33 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from conftest import REPOSITORY
 from PIL import Image
+from tiny_weights import save_networks
 
 from converse_basicsr.cli import main
 from converse_basicsr.evaluation.scores import psnr, rounded_luma
-from converse_basicsr.files.checkpoint import save_file
 from converse_basicsr.images.reading import read_picture
-from converse_basicsr.networks import ConverseSRResNet, ConverseUSRNet, DnCNN
 from converse_basicsr.restoration.pipeline import overlapped
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (20, 28, 3), dtype=np.uint8)
-NETWORKS = {
-    "sr": (ConverseSRResNet, {"num_feat": 4, "num_block": 1, "upscale": 2}),
-    "usr": (ConverseUSRNet, {"num_feat": 4, "num_block": 1, "num_iterations": 1}),
-    "gray": (DnCNN, {"num_feat": 4, "num_layer": 2}),
-}
 
 
 @pytest.fixture
 def place(in_tmp) -> Path:
     """The current directory, with sr.pth, usr.pth and gray.pth, and pictures/: one.png, two.jpg and sub/three.png."""
-    torch.manual_seed(0)
-    for name, (network, options) in NETWORKS.items():
-        state_dict = network(**options).state_dict()
-        save_file({"params": state_dict, "network_options": {"type": network.__name__, **options}}, f"{name}.pth")
+    save_networks(in_tmp)
     save("pictures/one.png")
     save("pictures/two.jpg")
     save("pictures/sub/three.png")

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError, plain, shown
+from . import FORMS
 from .reading import check_taps, read_kernel
 from .shapes import gaussian, motion
 
-FORMS = "FILE.npy, FILE.mat, FILE.png, gaussian:SIGMA[,SIGMA2,ANGLE] or motion:LENGTH,ANGLE"
 _MOST_CROPPED = 0.1  # share of the kernel's sum
 _LARGEST = {"gaussian": 40, "motion": 250}  # pixels
 _FILES = (".npy", ".mat", ".png")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..blur_kernels import FORMS
 from ..errors import UserError, plain
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_OUT = "restored"
 INTERRUPTED = "; finished pictures are saved, the same command continues with the others"
-KERNEL = "FILE.npy, FILE.mat, FILE.png, gaussian:SIGMA[,SIGMA2,ANGLE] or motion:LENGTH,ANGLE, in pixels and degrees"
+KERNEL = f"{FORMS}, in pixels and degrees"
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
@@ -131,14 +132,11 @@ def _restorer(args: argparse.Namespace, notes: list[str]) -> "Restorer":
     settings |= {"consistency": args.consistency, "consistency_lam": args.consistency_lam}
     settings |= {"device": args.device or default_device(), "channels": args.channels, "note": notes.append}
     if args.method:
-        from ..restoration.deconvolution import STEPS, Deconvolution, lam_for
+        from ..restoration.deconvolution import build_deconvolution
 
-        steps = STEPS if args.steps is None else args.steps
-        lam = args.lam if args.lam is not None else lam_for(args.sigma, steps)
-        network = Deconvolution(kernel, lam, args.scale or 1, args.borders or "replicate", steps)
-        words = (
-            f"blur kernel {kernel.shape[0]}x{kernel.shape[1]}, lam {lam:g}, {network.borders} borders, steps {steps}"
-        )
+        network = build_deconvolution(kernel, args.lam, args.sigma, args.scale, args.borders, args.steps)
+        taps = "x".join(map(str, kernel.shape))
+        words = f"blur kernel {taps}, lam {network.lam:g}, {network.borders} borders, steps {network.steps}"
         print(f"converse2d, {words}", flush=True)
         return Restorer(network, **settings)
     from ..weights.loading import load_described
@@ -169,8 +167,6 @@ def _check(args: argparse.Namespace) -> None:
             raise UserError(f"{option}: has no effect {why}")
     if args.consistency_lam is not None and args.consistency is None:
         raise UserError("--consistency_lam: has no effect without --consistency")
-    if args.lam is not None and args.sigma is not None:
-        raise UserError("--sigma: give --lam or --sigma, not both")
 
 
 def _is_file(args: argparse.Namespace, found: list["Found"], format: "Format | None") -> bool:
