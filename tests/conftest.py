@@ -20,6 +20,12 @@ from converse_basicsr.files.assets import assets_folder
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def environment() -> dict[str, str]:
+    """The environment for a Python process in another directory: it finds this package, and what this process finds."""
+    known = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{known}" if known else str(REPOSITORY)}
+
+
 class SkipWithoutBasicSR(MetaPathFinder):
     """Skips the test, or the test file, that imports BasicSR."""
 

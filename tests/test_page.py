@@ -14,7 +14,6 @@ from tiny_weights import save_network
 from converse_basicsr import deconvolve, load_network, restore
 from converse_basicsr.networks import ConverseSRResNet
 from converse_basicsr.page.choices import Choices
-from converse_basicsr.restoration.deconvolution import STEPS
 from converse_basicsr.weights.catalogue import PUBLISHED
 
 RANDOM = np.random.default_rng(0)
@@ -102,11 +101,6 @@ def test_the_operator_with_a_noise_level_and_steps(page, steps, lam):
     chosen = {} if steps is None else {"steps": steps}
     expected = deconvolve(RGB, "motion:4,30", lam=lam, scale=2, borders="circular", **chosen)
     assert np.array_equal(page.restored(encoded(RGB), settings | {"steps": steps}), expected)
-
-
-def test_the_steps_that_the_page_shows_are_the_default(page_server):
-    html = page_server.assets[""][1].decode()
-    assert f'id="steps" type="number" min="1" max="100" step="1" placeholder="{STEPS}"' in html
 
 
 def test_a_network_with_a_kernel(page, tiny_weights):

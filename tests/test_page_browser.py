@@ -11,6 +11,7 @@ from PIL import Image
 from served_page import LARGE, command
 
 from converse_basicsr import deconvolve, load_network, restore
+from converse_basicsr.restoration.deconvolution import STEPS
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (requirements-test.txt)")
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -238,12 +239,19 @@ def test_without_weights_with_a_kernel_and_another_format(browser, photo):
     browser.element("quality").clear()
     browser.element("quality").send_keys("100")
     assert np.array_equal(browser.download("my photo_restored.webp"), expected)
-    browser.element("steps").send_keys("1")
-    browser.restore()
-    once = deconvolve(RGB, "motion:5,30", lam=0.05, steps=1)
-    assert not np.array_equal(once, expected)
-    assert np.array_equal(browser.download("my photo_restored.png"), once)
     browser.check_console()
+
+
+def test_the_operator_once_for_a_noise_level(browser, photo):
+    browser.choose(photo)
+    browser.select("network", "converse2d")
+    assert browser.element("steps").get_attribute("placeholder") == str(STEPS)
+    browser.element("steps").send_keys("1")
+    browser.select("weight-kind", "sigma")
+    browser.restore()
+    once = deconvolve(RGB, "gaussian:1.5", lam=0.04, steps=1)
+    assert np.array_equal(browser.download("my photo_restored.png"), once)
+    assert not np.array_equal(once, deconvolve(RGB, "gaussian:1.5", lam=0.04))
 
 
 def test_a_kernel_from_a_file(browser, photo, tmp_path):

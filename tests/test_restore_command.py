@@ -1,6 +1,5 @@
 """basicsr restore: files in, files out; what is refused, skipped, reported and continued."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
+from conftest import environment
 from PIL import Image
 from tiny_weights import save_networks
 
@@ -127,7 +126,7 @@ def test_shards_are_disjoint_and_complete(place, capsys):
         found += below(f"out{shard}")
     assert sorted(found) == [f"{number}.png" for number in range(7)]
     assert len(below("out1")) == 3
-    assert run("many -o out -m sr.pth --shard 9/9", capsys).startswith("nothing to do: 0 skipped")
+    assert run("many -o out -m sr.pth --shard 9/9", capsys) == "nothing to do: shard 9/9 has none of the 7 pictures\n"
 
 
 def test_a_bad_file_is_reported_and_the_others_go_on(place, capsys):
@@ -237,7 +236,7 @@ def test_a_network_with_a_kernel(place, capsys):
         ("pictures -m none.pth", "none.pth"),
         ("pictures -m sr.pth -o pictures", "pictures/one.png is an input file; give another output folder"),
         ("pictures/one.png -m sr.pth -o pictures/one.png --overwrite", "pictures/one.png is an input file"),
-        ("pictures -m sr.pth -o out.png", "-o: out.png is the name of a picture; give a folder for 2 pictures"),
+        ("pictures -m sr.pth -o out.png", "-o: out.png is the name of a picture; but the input is not one file; give"),
         ("pictures -m sr.pth -o sr.pth", "-o: sr.pth is not a folder"),
         ("pictures/one.png -m sr.pth -o x.png --format tiff", "-o: x.png is not the name of a TIFF file"),
         ("pictures/one.png pictures/sub/one.png -m sr.pth", "pictures/one.png and pictures/sub/one.png would both be"),
@@ -254,10 +253,12 @@ def test_a_network_with_a_kernel(place, capsys):
         ("pictures -m sr.pth --scale 3", "scale: ConverseSRResNet has scale 2, got 3"),
         ("pictures -m sr.pth --tile 8", "overlap: must be 0 or more, and less than the tile, 8, got 16"),
         ("pictures -m sr.pth --memory little", "memory: must be a size such as 4GB"),
+        ("pictures -m sr.pth --memory 4", "that the program itself takes, got '4' (4 bytes)"),
         ("pictures -m sr.pth --device cuda:77", "device: cuda:77 is not available"),
         ("pictures --method converse2d", "--method converse2d needs --kernel: FILE.npy"),
         ("pictures --method converse2d --kernel gaussian:1 --x8", "--x8: has no effect with --method converse2d"),
-        ("pictures --method converse2d --kernel gaussian:1 --lam 1 --sigma 1", "--sigma: give --lam or --sigma"),
+        ("pictures --method converse2d --kernel gaussian:1 --lam 1 --sigma 1", "sigma: give lam or sigma, not both"),
+        ("pictures --method converse2d --kernel gaussian:1 --scale 0", "scale: must be an integer from 1 to 8, got 0"),
         ("pictures --method converse2d --kernel gaussian:1 --lam 0", "lam: must be above 0"),
         ("pictures --method converse2d --kernel gaussian:1 --sigma 0", "sigma: must be above 0 and at most 255"),
     ],
@@ -285,8 +286,7 @@ def test_an_interruption_keeps_finished_files_and_the_next_run_continues(place, 
     for number in range(30):
         save(f"many/{number:02}.png", RANDOM.integers(0, 256, (80, 80, 3), dtype=np.uint8))
     command = [sys.executable, "-m", "converse_basicsr", "restore", "many", "-m", "sr.pth", "--x8"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     for _ in range(3):  # the network, and two pictures
         process.stdout.readline()
     process.send_signal(signal.SIGTERM)
@@ -309,8 +309,7 @@ def test_without_basicsr(place):
     )
     for name in ("one", "two"):
         save(f"gt/{name}.png", RANDOM.integers(0, 256, (40, 56, 3), dtype=np.uint8))
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
     assert result.stdout.splitlines()[-1] == "0", "code, or a module that makes the start slow"
 
 
