@@ -1,5 +1,6 @@
 """restore and deconvolve from Python: kinds of images, channels, alpha, tiles, memory, half precision, blur kernels."""
 
+import io
 import warnings
 
 import numpy as np
@@ -97,6 +98,17 @@ def test_a_pillow_image_keeps_its_profile():
     assert restore(image, Enlarge()).info["icc_profile"] == b"profile"
 
 
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
+def test_a_pillow_image_is_restored_as_it_is_shown(format):
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[274] = 6  # turned by 90 degrees
+    Image.fromarray(RGB).save(file, format, exif=exif)
+    image = Image.open(file)
+    restored = restore(image, Enlarge())
+    assert restored.size == (20, 28) and restored.getexif().get(274, 1) == 1
+    np.testing.assert_array_equal(np.asarray(restored), np.rot90(np.asarray(image), -1))
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(3, 20, 28), (2, 3, 20, 28), (1, 20, 28)])
 def test_tensors(shape, dtype):
@@ -104,6 +116,13 @@ def test_tensors(shape, dtype):
     restored = restore(image, Enlarge(scale=2))
     assert restored.dtype == dtype
     torch.testing.assert_close(restored, image.repeat_interleave(2, -1).repeat_interleave(2, -2))
+
+
+def test_tensors_of_16_bits():
+    image = torch.from_numpy(np.ascontiguousarray(np.moveaxis(DEEP, -1, 0)))
+    restored = restore(image, Enlarge(scale=2))
+    assert restored.dtype == torch.uint16
+    np.testing.assert_array_equal(np.moveaxis(restored.numpy(), 0, -1), times(DEEP, 2))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +135,7 @@ def test_tensors(shape, dtype):
         (RGB[:0], "must have pixels"),
         (np.full((4, 4), np.nan), "numbers that are not finite"),
         (torch.zeros(4, 4), r"\(C, H, W\) or \(N, C, H, W\), got shape \(4, 4\)"),
-        (torch.zeros(3, 4, 4, dtype=torch.int64), "uint8 or floating-point, got torch.int64"),
+        (torch.zeros(3, 4, 4, dtype=torch.int64), "uint8, uint16 or floating-point, got torch.int64"),
         (torch.zeros(5, 4, 4), "takes 3 channels; the image has 5"),
         (Image.new("F", (4, 4)), "the Pillow mode F is not supported"),
     ],

@@ -42,8 +42,9 @@ def restore(
 
     Args:
         image: numpy (H, W), (H, W, 1) gray, (H, W, 2) gray and alpha, (H, W, 3) RGB or (H, W, 4) RGBA, uint8, uint16
-            or floating-point in [0, 1]; a Pillow image; or a tensor (C, H, W) or (N, C, H, W) with C 1 or 3, uint8 or
-            floating-point in [0, 1]. Results of integers are clipped and rounded, others are as the network gives them.
+            or floating-point in [0, 1]; a Pillow image, whose EXIF orientation is applied; or a tensor (C, H, W) or
+            (N, C, H, W) with C 1 or 3, of the same types of numbers. Results of integers are clipped and rounded,
+            others are as the network gives them.
         network: of ``load_network``, or any module (N, C, h, w) -> (N, C, scale*h, scale*w). It is put into evaluation
             mode and moved to the device. A gray image is given to a network of 3 channels as three equal channels.
         kernel: the blur kernel, for a network that takes one: an array (kh, kw), or as in --kernel of the command:
