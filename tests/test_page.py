@@ -191,7 +191,7 @@ def test_settings_that_are_no_json_are_refused(page, body):
         ({"network": "given-0", "scale": 3}, "scale: ConverseSRResNet has scale 2"),
         ({"network": "given-0", "memory": "much"}, "memory: must be a size"),
         ({"network": "given-0", "tile": 8}, "overlap: must be 0 or more, and less than the tile"),
-        ({**DEBLUR, "lam": 0}, "lam: must be above 0"),
+        ({**DEBLUR, "lam": 0}, "lam: must be a number above 0"),
         ({**DEBLUR, "sigma": 2}, "sigma: give lam or sigma, not both"),
         ({**DEBLUR, "steps": 0}, "steps: must be an integer from 1 to 100, got 0"),
         ({**DEBLUR, "scale": 0}, "scale: must be an integer from 1 to 8, got 0"),

@@ -451,8 +451,9 @@ def test_deconvolve_sharpens_and_keeps_the_kind():
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"lam": 0}, "lam: must be above 0, got 0"),
-        ({"lam": float("nan")}, "lam: must be above 0, got nan"),
+        ({"lam": 0}, "lam: must be a number above 0, got 0"),
+        ({"lam": float("nan")}, "lam: must be a number above 0, got nan"),
+        ({"lam": "0.1"}, "lam: must be a number above 0, got '0.1'"),
         ({"scale": 0}, "scale: must be an integer from 1 to 8, got 0"),
         ({"steps": 0}, "steps: must be an integer from 1 to 100, got 0"),
         ({"borders": "zero"}, "borders: must be replicate or circular, got 'zero'"),

@@ -259,7 +259,7 @@ def test_a_network_with_a_kernel(place, capsys):
         ("pictures --method converse2d --kernel gaussian:1 --x8", "--x8: has no effect with --method converse2d"),
         ("pictures --method converse2d --kernel gaussian:1 --lam 1 --sigma 1", "sigma: give lam or sigma, not both"),
         ("pictures --method converse2d --kernel gaussian:1 --scale 0", "scale: must be an integer from 1 to 8, got 0"),
-        ("pictures --method converse2d --kernel gaussian:1 --lam 0", "lam: must be above 0"),
+        ("pictures --method converse2d --kernel gaussian:1 --lam 0", "lam: must be a number above 0"),
         ("pictures --method converse2d --kernel gaussian:1 --sigma 0", "sigma: must be above 0 and at most 255"),
     ],
 )  # fmt: skip

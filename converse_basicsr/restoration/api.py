@@ -1,5 +1,6 @@
 """Restoring one image from Python."""
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,7 @@ def restore(
     image: Any,
     network: nn.Module,
     *,
-    kernel: str | np.ndarray | Tensor | None = None,
+    kernel: str | os.PathLike | np.ndarray | Tensor | None = None,
     scale: int | None = None,
     tile: int | None = None,
     overlap: int = TILE_OVERLAP,
@@ -47,8 +48,8 @@ def restore(
             others are as the network gives them.
         network: of ``load_network``, or any module (N, C, h, w) -> (N, C, scale*h, scale*w). It is put into evaluation
             mode and moved to the device. A gray image is given to a network of 3 channels as three equal channels.
-        kernel: the blur kernel, for a network that takes one: an array (kh, kw), or as in --kernel of the command:
-            a file, 'gaussian:SIGMA[,SIGMA2,ANGLE]' or 'motion:LENGTH,ANGLE'.
+        kernel: the blur kernel, for a network that takes one: an array or tensor (kh, kw), or as in --kernel of the
+            command: a file, 'gaussian:SIGMA[,SIGMA2,ANGLE]' or 'motion:LENGTH,ANGLE'.
         scale: the decimation factor for a network that takes a kernel; else the network has its own.
         tile: restore in tiles of that side, in pixels of the image. None: whole if `memory` allows, else in tiles.
         overlap: neighbouring tiles share at least so many pixels.
@@ -90,7 +91,7 @@ def restore(
 
 def deconvolve(
     image: Any,
-    kernel: str | np.ndarray | Tensor,
+    kernel: str | os.PathLike | np.ndarray | Tensor,
     lam: float = LAM,
     scale: int = 1,
     borders: str = "replicate",

@@ -1,5 +1,7 @@
 """The operator itself as a network without weights."""
 
+from numbers import Real
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -40,8 +42,8 @@ class Deconvolution(nn.Module):
         self, kernel: np.ndarray, lam: float = LAM, scale: int = 1, borders: str = "replicate", steps: int = STEPS
     ):
         super().__init__()
-        if not 0 < lam < float("inf"):
-            raise UserError(f"lam: must be above 0, got {lam}")
+        if not isinstance(lam, Real) or not 0 < lam < float("inf"):
+            raise UserError(f"lam: must be a number above 0, got {lam!r}")
         if not isinstance(scale, int) or not 1 <= scale <= 8:
             raise UserError(f"scale: must be an integer from 1 to 8, got {scale!r}")
         if borders not in BORDERS:
