@@ -98,15 +98,14 @@ def test_a_pillow_image_keeps_its_profile():
     assert restore(image, Enlarge()).info["icc_profile"] == b"profile"
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
 def test_a_pillow_image_is_restored_as_it_is_shown(format):
     exif, file = Image.Exif(), io.BytesIO()
     exif[274] = 6  # turned by 90 degrees
     Image.fromarray(RGB).save(file, format, exif=exif)
-    image = Image.open(file)
-    restored = restore(image, Enlarge())
-    assert restored.size == (20, 28) and restored.getexif().get(274, 1) == 1
-    np.testing.assert_array_equal(np.asarray(restored), np.rot90(np.asarray(image), -1))
+    restored = restore(Image.open(file), Enlarge())
+    np.testing.assert_array_equal(np.asarray(restored), np.rot90(RGB, -1))
+    assert 274 not in restored.getexif()
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64])
