@@ -48,7 +48,7 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
                        "--memory needs)")  # fmt: skip
     group.add_argument("--overlap", type=int, default=16, metavar="N", help="of tiles (default: %(default)s)")
     group.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps (default: cuda if there is one)")
-    group.add_argument("--amp", action="store_true", help="compute in 16 bits where that is safe")
+    group.add_argument("--amp", action="store_true", help="compute in 16 bits where that is safe; for GPUs")
     group.add_argument("--batch", type=int, default=1, metavar="N", help="restore up to N pictures of equal size "
                        "together (default: %(default)s)")  # fmt: skip
     group.add_argument("--shard", metavar="K/N", help="only the K-th of N equal parts of the pictures")
