@@ -238,6 +238,7 @@ def test_a_network_with_a_kernel(place, capsys):
         ("pictures/one.png -m sr.pth -o pictures/one.png --overwrite", "pictures/one.png is an input file"),
         ("pictures -m sr.pth -o out.png", "-o: out.png is the name of a picture, but the input is not one file; give"),
         ("pictures -m sr.pth -o sr.pth", "-o: sr.pth is not a folder"),
+        ("pictures/one.png -m sr.pth -o x.gif", "-o: x.gif: pictures are written as png, jpeg, webp, tiff, bmp"),
         ("pictures/one.png -m sr.pth -o x.png --format tiff", "-o: x.png is not the name of a TIFF file"),
         ("pictures/one.png pictures/sub/one.png -m sr.pth", "pictures/one.png and pictures/sub/one.png would both be"),
         ("pictures -m sr.pth --format gif", "--format: must be one of png, jpeg, webp, tiff, bmp, got 'gif'"),

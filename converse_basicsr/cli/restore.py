@@ -99,8 +99,8 @@ def _restorer(args: argparse.Namespace, notes: list[str]) -> "Restorer":
 
 
 def _is_file(args: argparse.Namespace, found: list["Found"], format: "Format | None") -> bool:
-    """Whether OUT is a file; refuses a file where a folder is needed."""
-    from ..images.formats import format_of
+    """Whether OUT is a file; refuses a file where a folder is needed, and one that cannot be written."""
+    from ..images.formats import FORMATS, format_of, is_picture_name
 
     out = Path(args.out)
     if out.is_dir():
@@ -109,6 +109,8 @@ def _is_file(args: argparse.Namespace, found: list["Found"], format: "Format | N
     if own is None:
         if out.exists():
             raise UserError(f"-o: {plain(out)} is not a folder")
+        if is_picture_name(out):
+            raise UserError(f"-o: {plain(out)}: pictures are written as {', '.join(FORMATS)}")
         return False
     if len(found) > 1 or Path(args.inputs[0]).is_dir():
         raise UserError(f"-o: {plain(out)} is the name of a picture, but the input is not one file; give a folder")
