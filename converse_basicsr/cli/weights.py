@@ -100,7 +100,8 @@ def run_path(args: argparse.Namespace) -> int:
     entry = published(args.name)
     path = Path(args.dir) / entry.file if args.dir else find(entry) or cache_folder() / entry.file
     if not path.is_file():
-        raise UserError(f"{path} is not here yet; `basicsr weights get {entry.name}` downloads it")
+        option = f" --dir {args.dir}" if args.dir else ""
+        raise UserError(f"{path} is not here yet; `basicsr weights get {entry.name}{option}` downloads it")
     print(path)
     return 0
 
