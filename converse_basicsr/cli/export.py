@@ -1,6 +1,7 @@
 """``basicsr export``: a network as an ONNX file."""
 
 import argparse
+import importlib.util
 from pathlib import Path
 
 TOLERANCE = {False: 1e-4, True: 2e-2}  # between onnxruntime and torch, by --half
@@ -41,10 +42,11 @@ def run(args: argparse.Namespace) -> int:
     built = build(read_weights(locate(args.model)), args.opt)
     print(built.words, flush=True)
     switches = args.opset, args.half, args.bake, built.options, args.overwrite
-    described = export_onnx(built.network, args.out, size, args.scale, *switches)
+    network = built.network.eval()
+    described = export_onnx(network, args.out, size, args.scale, *switches)
     file = Path(args.out)
     print(f"wrote {file}: {file.stat().st_size / 2**20:.1f} MiB, size {described.size}, opset {args.opset}", flush=True)
-    print(_compare(built.network, file, described, args.half))
+    print(_compare(network, file, described, args.half))
     return 0
 
 
@@ -57,18 +59,15 @@ def _compare(network, file: Path, described, half: bool) -> str:
     import torch
 
     from ..errors import UserError
+    from ..extras import install
     from ..onnx_files.running import load_onnx
     from ..onnx_files.writing import example_inputs
 
-    try:
-        runtime = load_onnx(file)
-    except UserError as error:
-        if "pip install" not in str(error):
-            raise
-        return f"not compared with torch: {error}"
-    inputs = example_inputs(described)
+    if importlib.util.find_spec("onnxruntime") is None:
+        return f"not compared with torch: this needs onnxruntime: {install('onnx')}"
+    runtime, inputs = load_onnx(file), example_inputs(described)
     with torch.no_grad():
-        expected = network.float()(*inputs, *([described.scale] if described.psf_size else []))
+        expected = network(*inputs, *([described.scale] if described.psf_size else []))
         difference = (runtime(*inputs) - expected).abs().max().item()
     if not difference <= TOLERANCE[half]:
         raise UserError(
