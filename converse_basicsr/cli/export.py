@@ -15,18 +15,26 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("-m", "--model", required=True, metavar="WEIGHTS", help="a file (.pth, .safetensors) or a "
                         "published name, see basicsr weights list")  # fmt: skip
-    parser.add_argument("-o", "--out", required=True, metavar="NET.onnx")
+    parser.add_argument("-o", "--out", required=True, metavar="NET.onnx", help="the file to write")
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
-        "--size", metavar="HxW", help="of all images, such as 256x256: smaller products than for any size"
+        "--size",
+        metavar="HxW",
+        help="fixed size of all images, such as 256x256; the file computes less than one for any size",
     )
     size.add_argument("--dynamic", action="store_true", help="images of any size (default)")
-    parser.add_argument("--scale", type=int, metavar="N", help="factor of enlargement, for a network that takes it")
-    parser.add_argument("--opset", type=int, default=18, metavar="N", help="of ONNX (default: %(default)s)")
+    parser.add_argument(
+        "--scale", type=int, metavar="N", help="scale factor, for a network that takes it as input (Converse-USRNet)"
+    )
+    parser.add_argument(
+        "--opset", type=int, default=18, metavar="N", help="version of the ONNX operators (default: %(default)s)"
+    )
     parser.add_argument("--half", action="store_true", help="weights, input and output in float16")
     parser.add_argument("--bake", action="store_true", help="store the filters of a fixed size, which makes the file "
                         "larger, instead of computing them when it is loaded")  # fmt: skip
-    parser.add_argument("--opt", metavar="FILE", help="option file with network_g, for weights that do not say")
+    parser.add_argument(
+        "--opt", metavar="FILE", help="option file whose network_g names the network, for weights that do not tell it"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace NET.onnx")
     parser.set_defaults(command=run)
 

@@ -7,17 +7,19 @@ from pathlib import Path
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "weights",
-        help="download the published weights; look into, convert and export files of weights",
-        description="Download the published weights; look into, convert and export files of weights.",
+        help="download the published weights; inspect, convert and export files of weights",
+        description="Download the published weights; inspect, convert and export files of weights.",
     )
     kinds = parser.add_subparsers(required=True, metavar="KIND")
     _add_published(kinds)
-    show = kinds.add_parser("show", help="which network a file is for", description="Say which network a file is for.")
+    show = kinds.add_parser(
+        "show", help="show which network a file is for", description="Say which network a file is for."
+    )
     _add_weights(show, "WEIGHTS")
     show.set_defaults(command=run_show)
     convert = kinds.add_parser(
         "convert",
-        help="between .pth and .safetensors",
+        help="convert between .pth and .safetensors",
         description="Write a file of weights as .pth or .safetensors, with its network's options.",
     )
     _add_weights(convert, "IN")
@@ -29,7 +31,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     convert.set_defaults(command=run_convert)
     hub = kinds.add_parser(
         "export-hub",
-        help="a folder in the Hugging Face layout",
+        help="write a folder in the Hugging Face layout",
         description="Write model.safetensors, config.json and a model card (README.md) into a folder.",
     )
     _add_weights(hub, "IN")
@@ -46,7 +48,7 @@ def _add_published(kinds: argparse._SubParsersAction) -> None:
     get = kinds.add_parser(
         "get",
         help="download published weights",
-        description="Download published weights, unless they are here. A broken download is continued.",
+        description="Download published weights that are not here yet. An interrupted download is continued.",
     )
     get.add_argument("names", nargs="+", metavar="NAME", help="see basicsr weights list")
     get.add_argument("--overwrite", action="store_true", help="replace another file of that name")
