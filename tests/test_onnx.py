@@ -19,7 +19,7 @@ from converse_basicsr import Converse2D, load_network
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
 from converse_basicsr.files.checkpoint import save_file
-from converse_basicsr.networks import ConverseDnCNN, ConverseNet, ConverseSRResNet, ConverseUSRNet
+from converse_basicsr.networks import ConverseDnCNN, ConverseNet, ConverseSRResNet, ConverseUSRNet, DeconvolutionResNet
 from converse_basicsr.onnx_files import export_onnx, load_onnx
 from converse_basicsr.ops.dispatch import transforms
 
@@ -258,6 +258,11 @@ def test_files_that_cannot_be_run_are_refused(place, capsys, monkeypatch):
     assert "not compared with torch: this needs onnxruntime" in run("export -m srresnet.pth -o a.onnx", capsys)
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     assert "export needs onnxscript" in run("export -m srresnet.pth -o net.onnx", capsys, code=2)
+
+
+def test_a_network_for_kernels_of_any_size_is_refused(tmp_path):
+    with pytest.raises(UserError, match="DeconvolutionResNet takes blur kernels of any size"):
+        export_onnx(DeconvolutionResNet(num_feat=4, num_block=1), tmp_path / "net.onnx")
 
 
 def test_fast_size_needs_a_fixed_size(tmp_path):

@@ -64,7 +64,13 @@ class Description:
 
 
 def describe(network: nn.Module, size: tuple[int, int] | None, scale: int, options: dict | None) -> Description:
-    """The description of a network that is exported for images of this size (None: of any)."""
+    """The description of a network that is exported for images of this size (None: of any).
+
+    Raises:
+        UserError: the network takes blur kernels of any size.
+    """
+    if takes_kernel(network) and not hasattr(network, "psf_size"):
+        raise UserError(f"{type(network).__name__} takes blur kernels of any size; an ONNX file needs a fixed one")
     first = next((each for each in network.parameters() if each.dim() == 4), None)
     channels = getattr(network, "in_channels", None) or (3 if first is None else first.shape[1])
     return Description(
