@@ -15,9 +15,7 @@ from torch import Tensor, nn
 from .compat import prepare_torchvision
 from .errors import UserError, plain
 from .files.safetensors_file import OPTIONS_TENSOR, options_in
-from .layers import Converse2D
-from .layers.spatial import UpsampledDepthwiseConv2d
-from .ops.padding import smallest_side
+from .restoration.sizes import least_side
 from .weights.building import Built, build_ours
 from .weights.detection import detect
 from .weights.loading import build
@@ -81,7 +79,7 @@ class ConverseArchitecture(Architecture[nn.Module]):
             scale=network.scale,
             input_channels=network.in_channels,
             output_channels=options["num_out_ch"],
-            size_requirements=SizeRequirements(minimum=smallest_image(network)),
+            size_requirements=SizeRequirements(minimum=least_side(network)),
             tiling=ModelTiling.SUPPORTED,
             call_fn=call_per_channel if network.in_channels == options["num_out_ch"] == 1 else None,
         )
@@ -111,17 +109,6 @@ def load(weights: str | os.PathLike) -> ImageModelDescriptor[nn.Module]:
     if built.options is None or built.options["type"] not in ARCHITECTURES:
         raise UserError(f"{plain(weights)}: only {', '.join(ARCHITECTURES)} are for spandrel, this is {built.words}")
     return ARCHITECTURES[built.options["type"]].describe(built)
-
-
-def smallest_image(network: nn.Module) -> int:
-    """The smallest side of an image that the network can pad, in pixels."""
-    sides = [1]
-    for module in network.modules():
-        if isinstance(module, Converse2D):
-            sides.append(smallest_side(module.padding, module.padding_mode))
-        elif isinstance(module, UpsampledDepthwiseConv2d):
-            sides.append(smallest_side(module.kernel_size[0] // 2, module.padding_mode))
-    return max(sides)
 
 
 def call_per_channel(network: nn.Module, image: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import copy
 from torch import Tensor, nn
 
 from converse_basicsr import Converse2D, converse2d_reference
-from converse_basicsr.networks.converse_usrnet import DataStep
+from converse_basicsr.networks.data_step import DataStep
 from converse_basicsr.ops.padding import choose_margins, pad
 
 
@@ -31,8 +31,11 @@ class LiteralDataStep(nn.Module):
         super().__init__()
         self.step = step
 
-    def forward(self, y: Tensor, psf: Tensor, scale: int) -> Tensor:
-        return converse2d_reference(y, psf, self.step.lam, scale, self.step.prior)
+    def forward(
+        self, y: Tensor, psf: Tensor, scale: int, x0: Tensor | None = None, noise_weight: Tensor | None = None
+    ) -> Tensor:
+        lam = self.step.lam * (1 if noise_weight is None else noise_weight)
+        return converse2d_reference(y, psf, lam, scale, self.step.prior if x0 is None else x0)
 
 
 def on_literal_form(network: nn.Module) -> nn.Module:

@@ -20,6 +20,12 @@ from converse_basicsr.files.assets import assets_folder
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def environment() -> dict[str, str]:
+    """The environment for a Python process in another directory: it finds this package, and what this process finds."""
+    known = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{known}" if known else str(REPOSITORY)}
+
+
 class SkipWithoutBasicSR(MetaPathFinder):
     """Skips the test, or the test file, that imports BasicSR."""
 
@@ -70,3 +76,28 @@ def in_tmp(tmp_path, monkeypatch) -> Path:
     """Run the test in an empty current directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def tiny_weights(tmp_path_factory) -> list[str]:
+    """The files sr.pth, usr.pth and gray.pth, of tiny networks."""
+    from tiny_weights import save_networks
+
+    return save_networks(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module")
+def page_server(tmp_path_factory, tiny_weights):
+    """The local page with these networks as given-0 to given-2, on a computer without published weights."""
+    from served_page import served_without_published
+
+    with served_without_published(tmp_path_factory.mktemp("page"), tiny_weights) as server:
+        yield server
+
+
+@pytest.fixture
+def page(page_server):
+    """A client of this page."""
+    from served_page import Page
+
+    return Page(page_server.address)

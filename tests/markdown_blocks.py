@@ -20,6 +20,7 @@ NEEDS = {
     "files": "files or placeholders of the reader",
     "processes": "several processes or a scheduler",
     "network": "a network connection",
+    "packages": "packages of others; a test of its own runs it",
 }
 LANGUAGES = ("bash", "console", "python", "yaml", "text")
 PROGRAMS = ("basicsr", "bash", "pip", "python", "source", "torchrun")

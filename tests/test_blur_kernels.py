@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.io import savemat
 
@@ -31,9 +32,10 @@ def test_files(tmp_path, suffix):
         savemat(file, {"kernel": KERNEL})
     else:
         Image.fromarray((KERNEL * 17).astype(np.uint8)).save(file)
-    kernel = choose_kernel(str(file))
-    assert kernel.dtype == np.float64
-    np.testing.assert_allclose(kernel, KERNEL / KERNEL.sum())
+    for name in (str(file), file):
+        kernel = choose_kernel(name)
+        assert kernel.dtype == np.float64
+        np.testing.assert_allclose(kernel, KERNEL / KERNEL.sum())
 
 
 def test_a_gaussian_has_its_moments():
@@ -65,6 +67,8 @@ def test_a_horizontal_motion_is_a_line():
 def test_an_array_is_normalised():
     np.testing.assert_allclose(choose_kernel(KERNEL * 7), KERNEL / KERNEL.sum())
     np.testing.assert_allclose(choose_kernel(KERNEL[None, None].astype(np.float32)), KERNEL / KERNEL.sum(), rtol=1e-6)
+    tensor = torch.from_numpy(KERNEL).requires_grad_()
+    np.testing.assert_allclose(choose_kernel(tensor), KERNEL / KERNEL.sum())
 
 
 FORMS = "FILE.npy, FILE.mat, FILE.png, gaussian:SIGMA"

@@ -14,6 +14,7 @@ from converse_basicsr.networks import (
     DnCNN,
     UpsamplerSRResNet,
 )
+from converse_basicsr.networks.noise_level import noise_level
 
 PUBLISHED = {
     "converse_dncnn": (ConverseDnCNN, 796_353),
@@ -131,6 +132,7 @@ OWN_OPTIONS = {
         {"num_embed": 8},
         {"data_eps": 0.5},
         {"kernel_residual": True},
+        {"adapt_to_noise": True},
         {"prior": "bicubic"},
     ],
 }
@@ -169,7 +171,7 @@ def test_srresnet_upscales_and_starts_as_its_bilinear_skip(upscale, spatial_op):
     [
         *((network, {}) for network in NETWORKS),
         (ConverseUSRNet, {"kernel_residual": True}),
-        (ConverseUSRNet, {"kernel_residual": True, "reuse_input": True}),
+        (ConverseUSRNet, {"kernel_residual": True, "reuse_input": True, "adapt_to_noise": True}),
         (DeconvolutionResNet, {}),
     ],
 )
@@ -251,9 +253,48 @@ def test_reuse_input_changes_a_trained_network():
     assert (kept - reused).abs().max() > 1e-7
 
 
+def test_adapt_to_noise_weighs_the_prior_by_the_variance_of_the_noise():
+    """Untrained, each sample is the deconvolution with its own weight."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, 3, 32, 30, generator=generator).double() * torch.tensor([0.01, 0.04]).reshape(2, 1, 1, 1)
+    x, kernel = 0.5 + noise, torch.rand(2, 1, 7, 7, generator=generator).double()
+    kernel /= kernel.sum((2, 3), keepdim=True)
+    options = {"kernel_residual": True, "num_iterations": 1, "adapt_to_noise": True}
+    found = ConverseUSRNet(**{**TINY, **options}).double()(x, kernel, 2)
+    lam = 0.05 * (noise_level(x) / 0.01) ** 2
+    assert lam[1] > 10 * lam[0]
+    for i in range(2):
+        expected = converse2d(x[i : i + 1], kernel[i : i + 1].expand(-1, 3, -1, -1), lam[i].item(), 2, "nearest")
+        torch.testing.assert_close(found[i : i + 1], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+@pytest.mark.parametrize("sigma", [0.5, 2.55, 12.75])
+def test_noise_level_of_a_smooth_image(sigma, dtype):
+    generator = torch.Generator().manual_seed(0)
+    y, x = torch.meshgrid(torch.linspace(0, 1, 200), torch.linspace(0, 1, 150), indexing="ij")
+    smooth = 0.3 + 0.2 * torch.sin(3 * x) * y + 0.2 * x
+    image = (smooth + sigma / 255 * torch.randn(2, 3, 200, 150, generator=generator)).to(dtype)
+    found = noise_level(image)
+    assert found.shape == (2, 1, 1, 1)
+    assert (255 * found / sigma - 1).abs().max() < 0.02
+
+
+def test_noise_level_of_a_plane_is_zero():
+    y, x = torch.meshgrid(torch.arange(9.0), torch.arange(8.0), indexing="ij")
+    assert noise_level((x + 2 * y)[None, None]).abs().max() < 1e-6
+
+
+def test_noise_level_needs_three_pixels():
+    with pytest.raises(ValueError, match="3x3 pixels or more"):
+        noise_level(torch.rand(1, 3, 2, 9))
+
+
 @pytest.mark.parametrize(
     ("network_class", "options", "message"),
     [
+        (ConverseUSRNet, {"adapt_to_noise": True, "spatial_op": "conv"}, "adapt_to_noise needs spatial_op 'converse'"),
+        (ConverseUSRNet, {"adapt_to_noise": "yes"}, "adapt_to_noise must be True or False, got 'yes'"),
         (ConverseUSRNet, {"kernel_residual": True, "spatial_op": "conv"}, "needs spatial_op 'converse', got 'conv'"),
         (ConverseUSRNet, {"kernel_residual": True, "data_eps": 0.05}, "data_eps must be below 0.05, got 0.05"),
         (ConverseUSRNet, {"reuse_input": True}, "reuse_input needs kernel_residual: true"),

@@ -30,6 +30,8 @@ NETWORKS = {
     "srresnet": (ConverseSRResNet, {**TINY, "upscale": 2}),
     "conversenet": (ConverseNet, {**TINY, "num_iterations": 2}),
     "usrnet": (ConverseUSRNet, {**TINY, "num_iterations": 1}),
+    "kernel_residual": (ConverseUSRNet, {**TINY, "num_iterations": 2, "kernel_residual": True}),
+    "reuse_input": (ConverseUSRNet, {**TINY, "num_iterations": 2, "kernel_residual": True, "reuse_input": True}),
 }
 SIZES = {"fixed": [(16, 13)], "dynamic": [(16, 13), (9, 24), (31, 40)]}
 PUBLISHED = ("converse_dncnn", "converse_srresnet", "conversenet", "converse_usrnet")
@@ -68,29 +70,32 @@ def dynamic(tmp_path_factory):
     """The file of a network by name, for any size; each is exported once."""
     folder, made = tmp_path_factory.mktemp("dynamic"), {}
 
-    def file(name: str):
-        if name not in made:
-            made[name] = folder / f"{name}.onnx"
-            export_onnx(built(name), made[name], options={"type": "x", **NETWORKS[name][1]})
-        return made[name]
+    def file(name: str, scale: int | None = None):
+        if (name, scale) not in made:
+            made[name, scale] = folder / f"{name}{scale or ''}.onnx"
+            export_onnx(built(name), made[name, scale], scale=scale, options={"type": "x", **NETWORKS[name][1]})
+        return made[name, scale]
 
     return file
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_any_size_and_batch(name, dynamic):
-    runtime, network = load_onnx(dynamic(name), threads=1), built(name)
+@pytest.mark.parametrize(("name", "scale"), [*((name, None) for name in NETWORKS), ("reuse_input", 2)])
+def test_any_size_and_batch(name, scale, dynamic):
+    runtime, network = load_onnx(dynamic(name, scale), threads=1), built(name)
     for batch, size in enumerate(SIZES["dynamic"], start=1):
-        assert_same(runtime, network, size, batch)
+        assert_same(runtime, network, size, batch, scale)
 
 
-@pytest.mark.parametrize(("name", "scale"), [("dncnn", None), ("usrnet", 2)])
+FIXED = [("dncnn", None), ("srresnet", None), ("conversenet", None), ("kernel_residual", 2), ("reuse_input", None)]
+
+
+@pytest.mark.parametrize(("name", "scale"), FIXED)
 def test_fixed_size_and_any_batch(name, scale, tmp_path):
     network = built(name)
     described = export_onnx(network, tmp_path / "net.onnx", (16, 13), scale)
     runtime = load_onnx(tmp_path / "net.onnx", threads=1)
     assert described.size == "16x13" and runtime.scale == (scale or network.scale)
-    for batch in (1, 3):
+    for batch in (1, 2, 3):
         assert_same(runtime, network, (16, 13), batch, scale)
     with pytest.raises(UserError, match=r"net\.onnx takes images of 16x13 \(height x width\), got 13x16; export"):
         runtime(*inputs_of(network, (13, 16), 1))
@@ -153,7 +158,9 @@ def test_baked_filters_make_a_larger_file_with_equal_results(tmp_path):
 
 
 def test_half_precision(tmp_path):
-    export_onnx(built("dncnn"), tmp_path / "half.onnx", (16, 16), half=True)
+    network = built("dncnn").train()
+    export_onnx(network, tmp_path / "half.onnx", (16, 16), half=True)
+    assert network.training and {each.dtype for each in network.parameters()} == {torch.float32}
     runtime = load_onnx(tmp_path / "half.onnx")
     assert runtime.session.get_inputs()[0].type == "tensor(float16)"
     assert_same(runtime, built("dncnn"), (16, 16), 1, tolerance=2e-2)
@@ -227,6 +234,7 @@ def test_restore_with_a_fixed_size_and_a_kernel(place, capsys):
     ("-o no/net.onnx", "no such folder: no"),
     ("-o net.onnx --size 20", "size: must be HEIGHTxWIDTH, such as 64x96, got '20'"),
     ("-o net.onnx --opset 9", "opset: must be from 18 to 23, got 9"),
+    ("-o net.onnx --opset 21", "opset: a file for any size has 20 at most, got 21; give --size HxW too"),
     ("-o net.onnx --bake", "bake: filters depend on the size; give --size HxW too"),
     ("-o net.onnx --scale 3", "scale: ConverseSRResNet has scale 2, got 3"),
 ])  # fmt: skip
@@ -245,8 +253,9 @@ def test_files_that_cannot_be_run_are_refused(place, capsys, monkeypatch):
     with pytest.raises(UserError, match=r"foreign\.onnx: not written by basicsr export"):
         load_onnx("foreign.onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(UserError, match=r"needs onnxruntime: pip install converse_basicsr\[onnx\]"):
+    with pytest.raises(UserError, match=r"needs onnxruntime: pip install '?/.*\[onnx\]"):
         load_onnx("damaged.onnx")
+    assert "not compared with torch: this needs onnxruntime" in run("export -m srresnet.pth -o a.onnx", capsys)
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     assert "export needs onnxscript" in run("export -m srresnet.pth -o net.onnx", capsys, code=2)
 
@@ -262,20 +271,23 @@ def test_torch_export_has_the_results_of_the_network(kind):
     network = built("dncnn")
     x = torch.rand(2, 1, 12, 10)
     with transforms(kind):
-        program = torch.export.export(network, (x,))
+        program = torch.export.export(network, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     graphs = [each.graph for each in program.graph_module.modules() if isinstance(each, torch.fx.GraphModule)]
     values = [node.meta.get("val") for graph in graphs for node in graph.nodes]  # autocast makes graphs of their own
     complex_values = any(isinstance(value, torch.Tensor) and value.is_complex() for value in values)
     assert complex_values == (kind == "fft")
     with torch.no_grad():
-        torch.testing.assert_close(program.module()(x), network(x), rtol=0, atol=1e-5)
+        for batch in (1, 2, 3):
+            x = torch.rand(batch, 1, 12, 10)
+            torch.testing.assert_close(program.module()(x), network(x), rtol=0, atol=1e-5)
 
 
-def test_torchscript_trace_refuses_another_size():
+def test_torchscript_trace_takes_any_batch_and_refuses_another_size():
     network = built("dncnn")
     traced = torch.jit.trace(network, torch.rand(2, 1, 12, 10), check_trace=False)
-    x = torch.rand(2, 1, 12, 10)
     with torch.no_grad():
-        torch.testing.assert_close(traced(x), network(x), rtol=0, atol=1e-5)
+        for batch in (1, 2, 3):
+            x = torch.rand(batch, 1, 12, 10)
+            torch.testing.assert_close(traced(x), network(x), rtol=0, atol=1e-5)
         with pytest.raises(RuntimeError):
             traced(torch.rand(2, 1, 14, 10))

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from test_page import LARGE, command, served
+from served_page import LARGE, command
 
 from converse_basicsr import deconvolve, load_network, restore
-from converse_basicsr.files.checkpoint import save_file
-from converse_basicsr.networks import ConverseSRResNet
-from converse_basicsr.page.choices import Choices
+from converse_basicsr.restoration.deconvolution import STEPS
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (requirements-test.txt)")
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -113,32 +110,11 @@ def driver():
     driver.quit()
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> Path:
-    options = {"num_feat": 4, "num_block": 1, "upscale": 2}
-    torch.manual_seed(0)
-    state_dict = ConverseSRResNet(**options).state_dict()
-    file = tmp_path_factory.mktemp("weights") / "sr.pth"
-    save_file({"params": state_dict, "network_options": {"type": "ConverseSRResNet", **options}}, file)
-    return file
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory, weights):
-    with pytest.MonkeyPatch.context() as patch:
-        empty = tmp_path_factory.mktemp("empty")
-        patch.setenv("CONVERSE_ASSETS", str(empty / "none"))
-        patch.setenv("XDG_CACHE_HOME", str(empty))
-        choices = Choices([str(weights)])
-    with served(tmp_path_factory.mktemp("page"), choices) as server:
-        yield server
-
-
 @pytest.fixture
-def browser(driver, server, tmp_path) -> Browser:
+def browser(driver, page_server, tmp_path) -> Browser:
     behaviour = {"behavior": "allow", "downloadPath": str(tmp_path)}
     driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
-    browser = Browser(driver, server.address, tmp_path)
+    browser = Browser(driver, page_server.address, tmp_path)
     driver.get_log("browser")  # of the test before
     browser.look_as(DESKTOP, "light")
     browser.open()
@@ -154,7 +130,7 @@ def photo(tmp_path) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_picture_is_chosen_restored_compared_and_saved(browser, photo, weights, size, scheme):
+def test_a_picture_is_chosen_restored_compared_and_saved(browser, photo, tiny_weights, size, scheme):
     browser.look_as(size, scheme)
     browser.choose(photo)
     assert browser.text("size") == "80 x 60"
@@ -164,7 +140,7 @@ def test_a_picture_is_chosen_restored_compared_and_saved(browser, photo, weights
     divider = browser.element("divider")
     assert divider.get_attribute("role") == "slider" and divider.get_attribute("aria-valuenow") == "50"
     assert (browser.under(0.3, 0.2), browser.under(0.7, 0.2)) == ("before", "after")
-    assert np.array_equal(browser.download("my photo_restored.png"), restore(RGB, load_network(weights)))
+    assert np.array_equal(browser.download("my photo_restored.png"), restore(RGB, load_network(tiny_weights[0])))
 
     back = browser.run("return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert (sum(back) / 3 > 128) == (scheme == "light")
@@ -257,12 +233,25 @@ def test_without_weights_with_a_kernel_and_another_format(browser, photo):
         browser.element(id).send_keys(value)
     browser.until(lambda: browser.element("kernel-picture").is_displayed())
     browser.restore()
-    assert np.array_equal(browser.download("my photo_restored.png"), deconvolve(RGB, "motion:5,30", lam=0.05))
+    expected = deconvolve(RGB, "motion:5,30", lam=0.05)
+    assert np.array_equal(browser.download("my photo_restored.png"), expected)
     browser.select("format", "webp")
     browser.element("quality").clear()
     browser.element("quality").send_keys("100")
-    assert np.array_equal(browser.download("my photo_restored.webp"), deconvolve(RGB, "motion:5,30", lam=0.05))
+    assert np.array_equal(browser.download("my photo_restored.webp"), expected)
     browser.check_console()
+
+
+def test_the_operator_once_for_a_noise_level(browser, photo):
+    browser.choose(photo)
+    browser.select("network", "converse2d")
+    assert browser.element("steps").get_attribute("placeholder") == str(STEPS)
+    browser.element("steps").send_keys("1")
+    browser.select("weight-kind", "sigma")
+    browser.restore()
+    once = deconvolve(RGB, "gaussian:1.5", lam=0.04, steps=1)
+    assert np.array_equal(browser.download("my photo_restored.png"), once)
+    assert not np.array_equal(once, deconvolve(RGB, "gaussian:1.5", lam=0.04))
 
 
 def test_a_kernel_from_a_file(browser, photo, tmp_path):
@@ -298,14 +287,19 @@ def test_a_picture_is_dropped_or_pasted(browser, event):
     browser.check_console()
 
 
-def test_progress_and_cancel(browser, tmp_path):
-    file = tmp_path / "large.png"
+def start_a_long_restoration(browser: Browser, folder: Path) -> Path:
+    file = folder / "large.png"
     file.write_bytes(LARGE)
     browser.choose(file)
     browser.run("document.querySelector('details').open = true")
     browser.element("tile").send_keys("16")
     browser.element("overlap").send_keys("12")
     browser.element("restore").click()
+    return file
+
+
+def test_progress_and_cancel(browser, tmp_path):
+    start_a_long_restoration(browser, tmp_path)
     browser.until(lambda: " left" in browser.text("job-text"))
     assert browser.text("job-text").startswith("Restoring: ") and "% · " in browser.driver.title
     assert 0 < float(browser.element("progress").get_attribute("value")) < 1
@@ -334,14 +328,8 @@ def test_errors_are_one_line_in_the_page(browser, photo, tmp_path):
     browser.restore()
 
 
-def test_a_page_that_is_left_ends_its_restoration(browser, server, tmp_path):
-    file = tmp_path / "large.png"
-    file.write_bytes(LARGE)
-    browser.choose(file)
-    browser.run("document.querySelector('details').open = true")
-    browser.element("tile").send_keys("16")
-    browser.element("overlap").send_keys("12")
-    browser.element("restore").click()
+def test_a_page_that_is_left_ends_its_restoration(browser, page_server, tmp_path):
+    file = start_a_long_restoration(browser, tmp_path)
     browser.until(lambda: browser.text("job-text").startswith("Restoring: "))
     browser.driver.get("about:blank")
     start = time.monotonic()

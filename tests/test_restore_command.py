@@ -1,6 +1,5 @@
 """basicsr restore: files in, files out; what is refused, skipped, reported and continued."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,33 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from conftest import REPOSITORY
+from conftest import environment
 from PIL import Image
+from tiny_weights import save_networks
 
 from converse_basicsr.cli import main
 from converse_basicsr.evaluation.scores import psnr, rounded_luma
-from converse_basicsr.files.checkpoint import save_file
 from converse_basicsr.images.reading import read_picture
-from converse_basicsr.networks import ConverseSRResNet, ConverseUSRNet, DnCNN
 from converse_basicsr.restoration.pipeline import overlapped
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (20, 28, 3), dtype=np.uint8)
-NETWORKS = {
-    "sr": (ConverseSRResNet, {"num_feat": 4, "num_block": 1, "upscale": 2}),
-    "usr": (ConverseUSRNet, {"num_feat": 4, "num_block": 1, "num_iterations": 1}),
-    "gray": (DnCNN, {"num_feat": 4, "num_layer": 2}),
-}
 
 
 @pytest.fixture
 def place(in_tmp) -> Path:
     """The current directory, with sr.pth, usr.pth and gray.pth, and pictures/: one.png, two.jpg and sub/three.png."""
-    torch.manual_seed(0)
-    for name, (network, options) in NETWORKS.items():
-        state_dict = network(**options).state_dict()
-        save_file({"params": state_dict, "network_options": {"type": network.__name__, **options}}, f"{name}.pth")
+    save_networks(in_tmp)
     save("pictures/one.png")
     save("pictures/two.jpg")
     save("pictures/sub/three.png")
@@ -137,7 +126,7 @@ def test_shards_are_disjoint_and_complete(place, capsys):
         found += below(f"out{shard}")
     assert sorted(found) == [f"{number}.png" for number in range(7)]
     assert len(below("out1")) == 3
-    assert run("many -o out -m sr.pth --shard 9/9", capsys).startswith("nothing to do: 0 skipped")
+    assert run("many -o out -m sr.pth --shard 9/9", capsys) == "nothing to do: shard 9/9 has none of the 7 pictures\n"
 
 
 def test_a_bad_file_is_reported_and_the_others_go_on(place, capsys):
@@ -247,8 +236,9 @@ def test_a_network_with_a_kernel(place, capsys):
         ("pictures -m none.pth", "none.pth"),
         ("pictures -m sr.pth -o pictures", "pictures/one.png is an input file; give another output folder"),
         ("pictures/one.png -m sr.pth -o pictures/one.png --overwrite", "pictures/one.png is an input file"),
-        ("pictures -m sr.pth -o out.png", "-o: out.png is the name of a picture; give a folder for 2 pictures"),
+        ("pictures -m sr.pth -o out.png", "-o: out.png is the name of a picture, but the input is not one file; give"),
         ("pictures -m sr.pth -o sr.pth", "-o: sr.pth is not a folder"),
+        ("pictures/one.png -m sr.pth -o x.gif", "-o: x.gif: pictures are written as png, jpeg, webp, tiff, bmp"),
         ("pictures/one.png -m sr.pth -o x.png --format tiff", "-o: x.png is not the name of a TIFF file"),
         ("pictures/one.png pictures/sub/one.png -m sr.pth", "pictures/one.png and pictures/sub/one.png would both be"),
         ("pictures -m sr.pth --format gif", "--format: must be one of png, jpeg, webp, tiff, bmp, got 'gif'"),
@@ -264,11 +254,13 @@ def test_a_network_with_a_kernel(place, capsys):
         ("pictures -m sr.pth --scale 3", "scale: ConverseSRResNet has scale 2, got 3"),
         ("pictures -m sr.pth --tile 8", "overlap: must be 0 or more, and less than the tile, 8, got 16"),
         ("pictures -m sr.pth --memory little", "memory: must be a size such as 4GB"),
+        ("pictures -m sr.pth --memory 4", "that the program itself takes, got '4' (4 bytes)"),
         ("pictures -m sr.pth --device cuda:77", "device: cuda:77 is not available"),
         ("pictures --method converse2d", "--method converse2d needs --kernel: FILE.npy"),
         ("pictures --method converse2d --kernel gaussian:1 --x8", "--x8: has no effect with --method converse2d"),
-        ("pictures --method converse2d --kernel gaussian:1 --lam 1 --sigma 1", "--sigma: give --lam or --sigma"),
-        ("pictures --method converse2d --kernel gaussian:1 --lam 0", "lam: must be above 0"),
+        ("pictures --method converse2d --kernel gaussian:1 --lam 1 --sigma 1", "sigma: give lam or sigma, not both"),
+        ("pictures --method converse2d --kernel gaussian:1 --scale 0", "scale: must be an integer from 1 to 8, got 0"),
+        ("pictures --method converse2d --kernel gaussian:1 --lam 0", "lam: must be a number above 0"),
         ("pictures --method converse2d --kernel gaussian:1 --sigma 0", "sigma: must be above 0 and at most 255"),
     ],
 )  # fmt: skip
@@ -295,8 +287,7 @@ def test_an_interruption_keeps_finished_files_and_the_next_run_continues(place, 
     for number in range(30):
         save(f"many/{number:02}.png", RANDOM.integers(0, 256, (80, 80, 3), dtype=np.uint8))
     command = [sys.executable, "-m", "converse_basicsr", "restore", "many", "-m", "sr.pth", "--x8"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     for _ in range(3):  # the network, and two pictures
         process.stdout.readline()
     process.send_signal(signal.SIGTERM)
@@ -319,8 +310,7 @@ def test_without_basicsr(place):
     )
     for name in ("one", "two"):
         save(f"gt/{name}.png", RANDOM.integers(0, 256, (40, 56, 3), dtype=np.uint8))
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
     assert result.stdout.splitlines()[-1] == "0", "code, or a module that makes the start slow"
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from conftest import REPOSITORY
+from tiny_weights import save_network
 
 from converse_basicsr.cli import main
-from converse_basicsr.files.checkpoint import save_file
 from converse_basicsr.images.reading import read_picture
 from converse_basicsr.networks import DnCNN
 
@@ -19,8 +19,7 @@ COUNT = 200  # mutated files, and a quarter as many good ones
 
 
 def test_damaged_and_odd_files(in_tmp, capsys):
-    options = {"num_in_ch": 3, "num_feat": 4, "num_layer": 2}
-    save_file({"params": DnCNN(**options).state_dict(), "network_options": {"type": "DnCNN", **options}}, "dncnn.pth")
+    save_network("dncnn.pth", DnCNN, num_in_ch=3, num_feat=4, num_layer=2)
     random = np.random.default_rng(0)
     Path("in").mkdir()
     good, unusable = set(), set()

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tiny_weights import save_network
 
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
-from converse_basicsr.files.checkpoint import save_file
 from converse_basicsr.images.reading import decode_picture, read_picture
 from converse_basicsr.networks import DnCNN
 
@@ -23,8 +23,7 @@ RGB = RANDOM.integers(0, 256, (20, 28, 3), dtype=np.uint8)
 
 @pytest.fixture
 def place(in_tmp):
-    options = {"num_in_ch": 3, "num_feat": 4, "num_layer": 2}
-    save_file({"params": DnCNN(**options).state_dict(), "network_options": {"type": "DnCNN", **options}}, "dncnn.pth")
+    save_network("dncnn.pth", DnCNN, num_in_ch=3, num_feat=4, num_layer=2)
     Path("in").mkdir()
     Image.fromarray(RGB).save("in/zz_good.png")
     return in_tmp

@@ -83,15 +83,31 @@ def test_srresnet_differs_in_the_network_alone():
     assert opts[0] == opts[1]
 
 
-@pytest.mark.parametrize("name", ["converse_usrnet", "conversenet"])
-def test_the_forced_values_in_the_header_give_the_depthwise_conv_variant(name):
+NOT_IN_THE_PAPER = {"kernel_residual": False, "reuse_input": False}
+
+
+def forced_values(path: Path, variant: str) -> list[str]:
+    """What the comment at the head of an option file forces for a variant."""
+    text = path.read_text().replace(" \\\n#  ", "")
+    (forced,) = re.findall(f"# {variant}: --force_yml (.+)", text)
+    return forced.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "changed"),
+    [
+        ("conversenet", "Depthwise-conv variant", {"spatial_op": "conv"}),
+        ("converse_usrnet", "Depthwise-conv variant", {"spatial_op": "conv", **NOT_IN_THE_PAPER}),
+        ("converse_usrnet", "The paper's form", NOT_IN_THE_PAPER),
+    ],
+)
+def test_the_forced_values_in_the_header_give_the_variant(name, variant, changed):
     path = REPOSITORY / "options" / f"{name}.yml"
-    (forced,) = re.findall("# Depthwise-conv variant: --force_yml (.+)", path.read_text())
-    opt, variant = read_options(str(path)), read_options(str(path), forced.split())
-    network = build_network(variant["network_g"])
-    assert not any(isinstance(module, Converse2D) for module in network.modules())
-    assert variant.pop("name") != opt.pop("name")
-    assert variant == {**opt, "network_g": {**opt["network_g"], "spatial_op": "conv"}}
+    opt, forced = read_options(str(path)), read_options(str(path), forced_values(path, variant))
+    network = build_network(forced["network_g"])
+    assert any(isinstance(module, Converse2D) for module in network.modules()) == ("spatial_op" not in changed)
+    assert forced.pop("name") != opt.pop("name")
+    assert forced == {**opt, "network_g": {**opt["network_g"], **changed}}
 
 
 def test_dncnn_is_trained_as_converse_dncnn():

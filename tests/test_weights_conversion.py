@@ -135,6 +135,9 @@ def test_an_exported_folder_is_loaded_and_its_card_says_what_is_known(checkpoint
 def test_the_card_of_published_weights_says_that_there_is_no_licence(assets, in_tmp):
     lines = export_hub(assets / "weights/converse_dncnn.pth", "model")
     assert "state no licence" in lines[-1] and lines[-1] in Path("model/README.md").read_text()
+    with pytest.raises(UserError, match="--license: leave it out for published weights, got mit. The authors state no"):
+        export_hub(assets / "weights/converse_dncnn.pth", "other", licence="mit")
+    assert not Path("other").exists()
 
 
 def test_another_packages_network_is_not_exported(in_tmp):

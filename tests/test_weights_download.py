@@ -176,6 +176,10 @@ def published(assets, server, monkeypatch, in_tmp):
 def test_the_command_downloads_lists_and_names_paths(published, in_tmp, capsys):
     assert main(["weights", "path", "conversenet"]) == 2
     assert "conversenet.pth is not here yet; `basicsr weights get conversenet`" in capsys.readouterr().err
+    assert main(["weights", "path", "conversenet", "--dir", "mine"]) == 2
+    assert (
+        "mine/conversenet.pth is not here yet; `basicsr weights get conversenet --dir mine`" in capsys.readouterr().err
+    )
     assert main(["weights", "get", "conversenet"]) == 0
     path = capsys.readouterr().out.strip()
     assert path == str(in_tmp / "cache/converse_basicsr/weights/conversenet.pth")

@@ -50,7 +50,7 @@ def test_published_files_give_the_golden_output(assets, golden, name):
     in_channels, scale, which = PUBLISHED[name]
     assert (network.in_channels, network.scale, network.training) == (in_channels, scale, False)
     usrnet = name == "converse_usrnet"
-    untold = "prior, fast_size, kernel_residual and reuse_input" if usrnet else "prior and fast_size"
+    untold = "prior, fast_size, kernel_residual, reuse_input and adapt_to_noise" if usrnet else "prior and fast_size"
     assert words.startswith(f"{which}, detected from its keys; ") and words.endswith(f"{untold} as published")
     assert takes_kernel(network) == usrnet
     tensors = golden(name)
@@ -207,6 +207,9 @@ def test_damaged_and_unsafe_files_are_one_line(in_tmp):
     save_file({"a": torch.zeros(1)}, "json.safetensors", {METADATA_KEY: "{"})
     save_file({"a": torch.zeros(1), OPTIONS_TENSOR: torch.zeros(3)}, "tensor.safetensors")
     Path("empty.safetensors").touch()
+    Path("text.pth").write_text("hello")
+    with pytest.raises(UserError, match="text.pth is not a checkpoint, or is damaged$"):
+        load_network("text.pth")
     for file in Path().glob("*.*"):
         with pytest.raises(UserError, match=file.name) as error:
             load_network(file)

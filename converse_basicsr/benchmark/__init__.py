@@ -1,4 +1,4 @@
-"""Networks trained with one recipe, and their quality against their cost."""
+"""Benchmarks: quality and cost of several networks, trained with one recipe or with given weights."""
 
 from ..compat import load_basicsr
 

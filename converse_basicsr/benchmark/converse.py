@@ -4,7 +4,7 @@ from torch import nn
 
 from ..classical import ConverseDeconvolution
 from ..layers import Converse2D
-from ..networks.converse_usrnet import DataStep
+from ..networks.data_step import DataStep
 
 
 def holds_converse(network: nn.Module) -> bool:

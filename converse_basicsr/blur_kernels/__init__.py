@@ -1,1 +1,3 @@
-"""Blur kernels: reading files, making shapes, and fitting a kernel to the size that a network takes."""
+"""Blur kernels: from files and by formula, and fitted to the kernel size of a network."""
+
+FORMS = "FILE.npy, FILE.mat, FILE.png, gaussian:SIGMA[,SIGMA2,ANGLE] or motion:LENGTH,ANGLE"  # what a user may give

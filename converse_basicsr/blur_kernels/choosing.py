@@ -1,22 +1,24 @@
 """The blur kernel that a user asks for, and its fit to a network."""
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import UserError, plain, shown
+from . import FORMS
 from .reading import check_taps, read_kernel
 from .shapes import gaussian, motion
 
-FORMS = "FILE.npy, FILE.mat, FILE.png, gaussian:SIGMA[,SIGMA2,ANGLE] or motion:LENGTH,ANGLE"
 _MOST_CROPPED = 0.1  # share of the kernel's sum
 _LARGEST = {"gaussian": 40, "motion": 250}  # pixels
 _FILES = (".npy", ".mat", ".png")
 
 
-def choose_kernel(kernel: str | np.ndarray, signed: bool = False) -> np.ndarray:
-    """A blur kernel (kh, kw), float64, sum 1, from one of FORMS or an array.
+def choose_kernel(kernel: str | os.PathLike | ArrayLike, signed: bool = False) -> np.ndarray:
+    """A blur kernel (kh, kw), float64, sum 1, from one of FORMS, a path, an array or a tensor.
 
     The blur is a convolution, and the centre is tap (kh//2, kw//2). Angles are degrees, anticlockwise from the
     horizontal; lengths and standard deviations are pixels. Taps may be negative if `signed`.
@@ -24,8 +26,11 @@ def choose_kernel(kernel: str | np.ndarray, signed: bool = False) -> np.ndarray:
     Raises:
         UserError: it is none of these, or not a valid kernel.
     """
+    if isinstance(kernel, os.PathLike):
+        kernel = os.fspath(kernel)
     if not isinstance(kernel, str):
-        return check_taps(np.asarray(kernel), "kernel", signed)
+        taps = kernel.detach().cpu() if hasattr(kernel, "detach") else kernel  # a tensor
+        return check_taps(np.asarray(taps), "kernel", signed)
     kind, colon, numbers = kernel.partition(":")
     if colon and kind in _LARGEST:
         return _made(kernel, kind, numbers)

@@ -69,7 +69,9 @@ def check_taps(kernel: np.ndarray, name: str, signed: bool = False) -> np.ndarra
     """
     kernel = np.squeeze(kernel) if kernel.ndim > 2 else kernel
     if kernel.ndim != 2 or not all(1 <= side <= LARGEST for side in kernel.shape):
-        raise UserError(f"{name}: a blur kernel must have up to {LARGEST}x{LARGEST} taps, got shape {kernel.shape}")
+        raise UserError(
+            f"{name}: a blur kernel must be a matrix of up to {LARGEST}x{LARGEST} taps, got shape {kernel.shape}"
+        )
     if kernel.dtype.kind not in "buif":
         raise UserError(f"{name}: the taps of a blur kernel must be real numbers, got {kernel.dtype}")
     return normalised(kernel, name, signed)

@@ -1,4 +1,4 @@
-"""Checks before a run starts: wrong input gives one line at once instead of a traceback an hour later."""
+"""Checks before a run starts: wrong input is reported at once and in one line."""
 
 from .run_options import check_run
 

@@ -1,4 +1,4 @@
-"""Classical methods without weights, with the interface of networks, so that a benchmark or a test can name them."""
+"""Classical methods without weights. They have the interface of networks, so benchmarks and tests can use them."""
 
 from .deblurring import ConverseDeconvolution, RichardsonLucy, UnsupervisedWiener, Wiener
 from .denoising import BM3D, NonLocalMeans

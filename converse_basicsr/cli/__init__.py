@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="basicsr",
-        description="Train and test restoration networks with BasicSR and the Converse networks.",
-        epilog="Start here: basicsr train -opt options/converse_srresnet.yml",
+        description="Restore pictures; train, test and compare the Converse networks and those of BasicSR.",
+        epilog="First training: basicsr train -opt options/converse_srresnet.yml",
     )
     parser.add_argument("--version", action="version", version=f"converse_basicsr {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -13,17 +13,24 @@ INTERRUPTED = "; finished runs are saved, the same command continues from the la
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "benchmark",
-        help="train several networks with one recipe and compare quality and cost",
-        description="Train several networks with one recipe and compare quality and cost. A second call continues.",
+        help="compare the quality and cost of several networks, trained with one recipe or with given weights",
+        description="Train several networks with one recipe, or take given weights, and compare quality and cost. "
+        "The same command continues after an interruption.",
     )
     parser.add_argument("-opt", "--opt", metavar="FILE", help="option file (YAML), as in options/benchmark")
     parser.add_argument(
-        "--smoke", action="store_true", help="the shipped smoke.yml: minutes on a CPU, on the demo photographs"
+        "--smoke",
+        action="store_true",
+        help="run the shipped smoke.yml: three small networks on the demo photographs, minutes on a CPU",
     )
-    parser.add_argument("--out", default="results/benchmark", metavar="DIR", help="results (default: %(default)s)")
-    parser.add_argument("--force", action="store_true", help="start again; rename results of the same name")
     parser.add_argument(
-        "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values that replace the file's"
+        "--out", default="results/benchmark", metavar="DIR", help="folder of the results (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="start again; earlier results of the same name are renamed"
+    )
+    parser.add_argument(
+        "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values that replace those of the file"
     )
     parser.set_defaults(command=run, on_interrupt=INTERRUPTED, parser=parser)
 

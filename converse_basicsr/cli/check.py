@@ -7,22 +7,27 @@ from .train import EPILOG
 
 DESCRIPTION = (
     "Check an option file for train or test: every option and every image header. Then build the networks, train a few "
-    "iterations, restore the first image of each validation set, and say what the run will cost: time, memory and disk "
-    "space. It runs in one process, makes no experiment folder and saves nothing."
+    "iterations, restore the first image of each validation set, and estimate time, memory and disk space of the run. "
+    "The check runs in one process, makes no experiment folder and saves nothing."
 )
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
-        "check", help="check an option file, try it, and estimate its cost", description=DESCRIPTION, epilog=EPILOG
+        "check",
+        help="check an option file, try it for a few iterations, and estimate what the run will cost",
+        description=DESCRIPTION,
+        epilog=EPILOG,
     )
     parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
     parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE",
                         help="values that replace those of the file")  # fmt: skip
     parser.add_argument(
-        "--test", action="store_true", help="check as basicsr test does (default: if the file has no section train)"
+        "--test", action="store_true", help="check as basicsr test does (default if the file has no section train)"
     )
-    parser.add_argument("--root", default=".", metavar="DIR", help="folder that will hold experiments or results")
+    parser.add_argument(
+        "--root", default=".", metavar="DIR", help="folder in which the run will write experiments or results"
+    )
     parser.set_defaults(command=run)
 
 

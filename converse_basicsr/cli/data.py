@@ -9,7 +9,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     kinds = parser.add_subparsers(required=True, metavar="KIND")
     demo = kinds.add_parser(
         "demo",
-        help="the demo data, made from photographs in scikit-image",
+        help="make the demo data from the photographs in scikit-image",
         description="Write x4 super-resolution pairs made from the photographs in scikit-image.",
     )
     demo.add_argument("--root", default="datasets/demo", metavar="FOLDER", help="output folder (default: %(default)s)")
@@ -21,17 +21,19 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 def _add_prepare(kinds: argparse._SubParsersAction) -> None:
     prepare = kinds.add_parser(
         "prepare",
-        help="an LMDB or PNG files, made from folders of images",
+        help="make an LMDB or PNG files from folders of images",
         description="Write an LMDB or PNG files for BasicSR from folders of images. After an error nothing is written.",
         epilog="Example: basicsr data prepare DIV2K/HR --out DIV2K/HR_sub.lmdb --size 480 --step 240 --lr-scale 4",
     )
     prepare.add_argument("folders", nargs="+", metavar="FOLDER", help="folder of images, searched recursively")
-    prepare.add_argument("--out", required=True, metavar="OUT", help="an LMDB if it ends in .lmdb, else a PNG folder")
+    prepare.add_argument(
+        "--out", required=True, metavar="OUT", help="an LMDB if it ends in .lmdb, else a folder of PNG files"
+    )
     prepare.add_argument("--size", type=int, metavar="S", help="side of the sub-images (default: whole images)")
     prepare.add_argument("--step", type=int, metavar="T", help="distance between sub-images (default: S)")
     prepare.add_argument("--lr-scale", type=int, metavar="R", help="also write LR images, downsampled by R (bicubic)")
     prepare.add_argument("--lr-out", metavar="OUT", help="output of the LR images (default: OUT with _LRbicxR added)")
-    prepare.add_argument("--gray", action="store_true", help="one channel instead of three")
+    prepare.add_argument("--gray", action="store_true", help="write one channel instead of three")
     prepare.add_argument("--skip-small", action="store_true", help="skip and list images that are too small")
     prepare.add_argument(
         "--workers", type=int, default=os.cpu_count(), metavar="N", help="number of processes (default: %(default)s)"

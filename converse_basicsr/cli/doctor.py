@@ -15,7 +15,16 @@ from .waiting import describe_waiting
 
 REQUIRED = ("torch", "numpy", "pillow", "tifffile", "safetensors")
 TRAINING = ("basicsr", "torchvision", "lmdb", "pydantic", "scikit-image", "scipy")
-OPTIONAL = ("mmengine", "opencv-python", "ducc0", "spandrel", "triton")  # opencv-python-headless works as well
+OPTIONAL = (
+    "mmengine",
+    "opencv-python",  # opencv-python-headless works as well
+    "ducc0",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "spandrel",
+    "triton",
+)
 WITHOUT_BASICSR = (
     "Converse2D, the networks, weights and inference work; train, test, benchmark, reproduce and data do not"
 )

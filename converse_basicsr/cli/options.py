@@ -9,14 +9,18 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         "options", help="list or copy the shipped option files", description="List or copy the shipped option files."
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="names and subjects", description="Names and subjects of the files.")
+    listing = actions.add_parser(
+        "list", help="list names and subjects", description="List names and subjects of the files."
+    )
     listing.set_defaults(command=run_list)
     copying = actions.add_parser(
         "copy",
-        help="copy one or all of them",
-        description="Copy an option file and the schema with which editors check it. Nothing is overwritten.",
+        help="copy one or all files",
+        description="Copy an option file, and the schema with which editors check it. Existing files are not replaced.",
     )
-    copying.add_argument("name", metavar="NAME", help="as in the list, for example paper/converse_dncnn; or all")
+    copying.add_argument(
+        "name", metavar="NAME", help="a name of basicsr options list, for example paper/converse_dncnn; or all"
+    )
     copying.add_argument("--to", default="options", metavar="DIR", help="folder to copy to (default: %(default)s)")
     copying.add_argument("--force", action="store_true", help="replace existing files")
     copying.set_defaults(command=run_copy)

@@ -11,12 +11,12 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "page",
         help="restore pictures in the browser",
-        description="Serve a page for this computer only, where pictures are restored; Ctrl-C ends it.",
+        description="Restore pictures on a page in the browser. Only this computer can open it; Ctrl-C ends it.",
     )
-    parser.add_argument("-m", "--model", action="append", default=[], metavar="WEIGHTS", help="offer this file of "
-                        "weights as well (.pth, .safetensors); may be repeated")  # fmt: skip
+    parser.add_argument("-m", "--model", action="append", default=[], metavar="WEIGHTS", help="also offer this "
+                        "file of weights (.pth, .safetensors); may be repeated")  # fmt: skip
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps (default: cuda if there is one)")
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="of the address (default: a free one)")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="port of the address (default: a free one)")
     parser.add_argument("--max-upload", type=int, default=MAX_UPLOAD, metavar="MB", help="largest file that is taken, "
                         "in megabytes (default: %(default)s)")  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="only print the address")

@@ -18,19 +18,29 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         description="Run the paper's protocols with its published weights; show measured and published values.",
     )
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"{', '.join(TASKS)} (default: all)")
-    parser.add_argument("--sets", nargs="+", metavar="SET", help="test sets, by name (default: all that are found)")
-    parser.add_argument("--weights", metavar="DIR", help="published weights (default: experiments/pretrained_models)")
-    parser.add_argument("--data", metavar="DIR", help="folders set5, ..., blur_kernels (default: datasets)")
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="names of test sets (default: all that are found)")
+    parser.add_argument(
+        "--weights",
+        metavar="DIR",
+        help="folder of the published weights (default: experiments/pretrained_models, then downloaded ones)",
+    )
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder that contains set5, ..., blur_kernels (default: datasets)"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
-    parser.add_argument("--tile", type=int, metavar="N", help="restore in tiles of that side, in pixels of the input")
-    parser.add_argument("--tile_overlap", type=int, metavar="N", help="of tiles, as val: tile_overlap (default: 16)")
+    parser.add_argument("--tile", type=int, metavar="N", help="restore in tiles with sides of N pixels of the input")
+    parser.add_argument(
+        "--tile_overlap", type=int, metavar="N", help="overlap of tiles in pixels, as val: tile_overlap (default: 16)"
+    )
     parser.add_argument("--x8", action="store_true", help="average over the 8 flips and transposes")
-    parser.add_argument("--consistency", metavar="K", help="make results reduce to their input: bicubic, or a file "
-                        "with a blur kernel")  # fmt: skip
-    parser.add_argument("--consistency_lam", type=float, metavar="X", help="weight of the network's result in that "
-                        "(default: 0.01)")  # fmt: skip
-    parser.add_argument("--out", default="results/reproduce", metavar="DIR", help="results (default: %(default)s)")
-    parser.add_argument("--force", action="store_true", help="measure again, ignore the results in --out")
+    parser.add_argument("--consistency", metavar="K", help="correct super-resolved images so that they reduce "
+                        "to their input; K: bicubic, or a blur kernel as for basicsr restore --kernel")  # fmt: skip
+    parser.add_argument("--consistency_lam", type=float, metavar="X", help="weight of the network's result in "
+                        "--consistency (default: 0.01)")  # fmt: skip
+    parser.add_argument(
+        "--out", default="results/reproduce", metavar="DIR", help="folder of the results (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="measure again, and replace the results in --out")
     parser.set_defaults(command=run, on_interrupt=INTERRUPTED)
 
 

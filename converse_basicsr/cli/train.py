@@ -24,15 +24,17 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     )
     for parser, debug in (
         (train, "log every iteration, validate and save every 8 iterations"),
-        (test, "put debug_ before the name"),
+        (test, "add debug_ to the name of the test"),
     ):
         parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
         parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE",
                             help="values that replace those of the file")  # fmt: skip
         parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none",
-                            help="what started the processes of a run: torchrun (pytorch) or srun (slurm)")  # fmt: skip
+                            help="what starts the processes of a run: torchrun (pytorch) or srun (slurm)")  # fmt: skip
         parser.add_argument("--root", default=".", metavar="DIR", help="folder for experiments, results and tb_logger")
-        parser.add_argument("--no_report", action="store_true", help="no table and figure at the end")
+        parser.add_argument(
+            "--no_report", action="store_true", help="make no table of metrics and no comparison figure at the end"
+        )
         parser.add_argument("--debug", action="store_true", help=debug)
         parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
         parser.set_defaults(command=run, is_train=parser is train)

@@ -3,30 +3,27 @@
 import argparse
 from pathlib import Path
 
-WEIGHTS = "a file (.pth, .safetensors), a folder with model.safetensors, or a published name"
-OPT = "option file whose network_g names the network, for a file that does not carry its options"
-
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "weights",
-        help="download the published weights; look into, convert and export files of weights",
-        description="Download the published weights; look into, convert and export files of weights.",
+        help="download the published weights; inspect, convert and export files of weights",
+        description="Download the published weights; inspect, convert and export files of weights.",
     )
     kinds = parser.add_subparsers(required=True, metavar="KIND")
     _add_published(kinds)
-    show = kinds.add_parser("show", help="which network a file is for", description="Say which network a file is for.")
-    show.add_argument("weights", metavar="WEIGHTS", help=WEIGHTS)
-    show.add_argument("--opt", metavar="FILE", help=OPT)
+    show = kinds.add_parser(
+        "show", help="show which network a file is for", description="Say which network a file is for."
+    )
+    _add_weights(show, "WEIGHTS")
     show.set_defaults(command=run_show)
     convert = kinds.add_parser(
         "convert",
-        help="between .pth and .safetensors",
+        help="convert between .pth and .safetensors",
         description="Write a file of weights as .pth or .safetensors, with its network's options.",
     )
-    convert.add_argument("weights", metavar="IN", help=WEIGHTS)
+    _add_weights(convert, "IN")
     convert.add_argument("out", metavar="OUT", help="a name that ends in .pth or .safetensors")
-    convert.add_argument("--opt", metavar="FILE", help=OPT)
     convert.add_argument(
         "--for-spandrel", action="store_true", help="also store the options as a tensor, for ComfyUI and chaiNNer"
     )
@@ -34,12 +31,11 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     convert.set_defaults(command=run_convert)
     hub = kinds.add_parser(
         "export-hub",
-        help="a folder in the Hugging Face layout",
+        help="write a folder in the Hugging Face layout",
         description="Write model.safetensors, config.json and a model card (README.md) into a folder.",
     )
-    hub.add_argument("weights", metavar="IN", help=WEIGHTS)
+    _add_weights(hub, "IN")
     hub.add_argument("folder", metavar="FOLDER")
-    hub.add_argument("--opt", metavar="FILE", help=OPT)
     hub.add_argument("--repo-id", metavar="USER/NAME", help="name of the repository, for the model card")
     hub.add_argument("--license", metavar="ID", help="licence of the weights, for the model card (default: none)")
     hub.add_argument("--overwrite", action="store_true", help="replace these files in FOLDER")
@@ -52,7 +48,7 @@ def _add_published(kinds: argparse._SubParsersAction) -> None:
     get = kinds.add_parser(
         "get",
         help="download published weights",
-        description="Download published weights, unless they are here. A broken download is continued.",
+        description="Download published weights that are not here yet. An interrupted download is continued.",
     )
     get.add_argument("names", nargs="+", metavar="NAME", help="see basicsr weights list")
     get.add_argument("--overwrite", action="store_true", help="replace another file of that name")
@@ -64,6 +60,13 @@ def _add_published(kinds: argparse._SubParsersAction) -> None:
         parser.add_argument(
             "--dir", metavar="DIR", help="folder, as experiments/pretrained_models (default: the user's cache folder)"
         )
+
+
+def _add_weights(parser: argparse.ArgumentParser, metavar: str) -> None:
+    parser.add_argument("weights", metavar=metavar, help="a file (.pth, .safetensors), a folder with "
+                        "model.safetensors, or a published name")  # fmt: skip
+    parser.add_argument("--opt", metavar="FILE", help="option file whose network_g names the network, for a file that "
+                        "does not carry its options")  # fmt: skip
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -99,7 +102,8 @@ def run_path(args: argparse.Namespace) -> int:
     entry = published(args.name)
     path = Path(args.dir) / entry.file if args.dir else find(entry) or cache_folder() / entry.file
     if not path.is_file():
-        raise UserError(f"{path} is not here yet; `basicsr weights get {entry.name}` downloads it")
+        option = f" --dir {args.dir}" if args.dir else ""
+        raise UserError(f"{path} is not here yet; `basicsr weights get {entry.name}{option}` downloads it")
     print(path)
     return 0
 

@@ -1,4 +1,4 @@
-"""Swapping layers of a built model for Converse2D. Needs torch alone."""
+"""Replaces layers of a built model by Converse2D. Needs only torch."""
 
 from .depthwise import convert_depthwise
 from .report import Report, undo

@@ -61,6 +61,8 @@ def check_layer(module: nn.Module, kind: type) -> None:
         raise Unsuitable("its weight is parametrised")
     if any(isinstance(x, nn.parameter.UninitializedParameter) for x in module.parameters()):
         raise Unsuitable("its weight is not initialised yet: run the model once")
+    if not all(x.isfinite().all() for x in module.parameters()):
+        raise Unsuitable("its weights are not finite")
 
 
 def carry_attributes(old: nn.Module, new: nn.Module, plain: nn.Module) -> None:

@@ -30,11 +30,15 @@ class Seen:
     Args:
         calls: of each layer of UPSAMPLING_LAYERS and of nn.Conv2d, in order.
         sources: per nn.PixelShuffle and call, the nn.Conv2d whose result it got, or None.
+        taken: every nn.Conv2d whose result something else than an nn.PixelShuffle got.
+        special: layers that were called with more than their input, or with a keyword.
         functions: (name of the module, its class and the function), where a forward upsamples without a layer.
     """
 
     calls: dict[nn.Module, list[Call]] = field(default_factory=dict)
     sources: dict[nn.Module, list[nn.Module | None]] = field(default_factory=dict)
+    taken: set[nn.Module] = field(default_factory=set)
+    special: set[nn.Module] = field(default_factory=set)
     functions: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -70,14 +74,19 @@ def _watching(model: nn.Module, seen: Seen) -> Iterator[None]:
     running: list[nn.Module] = []
     results: dict[int, tuple] = {}  # of convolutions: id of the tensor -> (weak reference to it, layer)
 
-    def enter(module: nn.Module, inputs: tuple) -> None:
+    def source(x: object) -> nn.Module | None:
+        reference, layer = results.get(id(x), (lambda: None, None))
+        return layer if reference() is x else None
+
+    def enter(module: nn.Module, inputs: tuple, keywords: dict) -> None:
         running.append(module)
+        if len(inputs) != 1 or keywords:
+            seen.special.add(module)
         if not isinstance(module, (*UPSAMPLING_LAYERS, nn.Conv2d)) or not inputs or not isinstance(inputs[0], Tensor):
             return
         seen.calls.setdefault(module, []).append(Call(tuple(inputs[0].shape), inputs[0].new_empty(0)))
         if isinstance(module, nn.PixelShuffle):
-            reference, layer = results.get(id(inputs[0]), (lambda: None, None))
-            seen.sources.setdefault(module, []).append(layer if reference() is inputs[0] else None)
+            seen.sources.setdefault(module, []).append(source(inputs[0]))
 
     def leave(module: nn.Module, inputs: tuple, output: object) -> None:
         running.pop()
@@ -87,6 +96,8 @@ def _watching(model: nn.Module, seen: Seen) -> Iterator[None]:
     class Functions(TorchFunctionMode):
         def __torch_function__(self, function, types, args=(), kwargs=None):
             result = function(*args, **(kwargs or {}))
+            if isinstance(result, Tensor) and not (running and isinstance(running[-1], nn.PixelShuffle)):
+                seen.taken.update(filter(None, map(source, _flat((*args, *(kwargs or {}).values())))))
             if function in UPSAMPLING_FUNCTIONS and running and not isinstance(running[-1], UPSAMPLING_LAYERS):
                 owner = running[-1]
                 if result.shape[-2:].numel() > args[0].shape[-2:].numel():
@@ -97,7 +108,7 @@ def _watching(model: nn.Module, seen: Seen) -> Iterator[None]:
 
     hooks = []
     for module in names:
-        hooks.append(module.register_forward_pre_hook(enter))
+        hooks.append(module.register_forward_pre_hook(enter, with_kwargs=True))
         hooks.append(module.register_forward_hook(leave, always_call=True))
     try:
         with Functions():
@@ -105,3 +116,9 @@ def _watching(model: nn.Module, seen: Seen) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _flat(arguments: tuple) -> Iterator[object]:
+    """The arguments, and what lists and tuples among them hold."""
+    for each in arguments:
+        yield from each if isinstance(each, (list, tuple)) else (each,)

@@ -14,7 +14,7 @@ WRAPPERS = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel
 
 
 def check_model(model: nn.Module) -> None:
-    """Raise UserError for a model whose layers cannot be swapped: scripted, quantised, fused or wrapped."""
+    """Raise UserError for a model whose layers cannot be swapped: scripted, quantised, fused, wrapped, or meta."""
     if not isinstance(model, nn.Module):
         raise UserError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     for name, module in model.named_modules():
@@ -22,6 +22,9 @@ def check_model(model: nn.Module) -> None:
         if what is not None:
             place = f"{name}: {type(module).__name__}" if name else type(module).__name__
             raise UserError(f"layers of a model that is {what} ({place}) cannot be swapped; swap them before that")
+    for name, parameter in model.named_parameters():
+        if parameter.is_meta:
+            raise UserError(f"{name} is on the meta device; swap layers when the model has its weights")
 
 
 def _obstacle(module: nn.Module) -> str | None:

@@ -29,10 +29,22 @@ class Pairs:
 
 
 def find_pairs(model: nn.Module, shuffle: nn.PixelShuffle, names: list[str], seen: Seen | None) -> Pairs:
-    """By neighbours in an nn.Sequential if all places of the shuffle are there, else by what the example showed."""
+    """By neighbours in an nn.Sequential if all places of the shuffle are there, else by what the example showed.
+
+    What the example showed must agree in both cases.
+    """
     neighbours = [_before(model, name) for name in names]
-    if all(neighbours):
-        return _by_neighbours(model, neighbours, names)
+    pairs = _by_neighbours(model, neighbours, names) if all(neighbours) else _by_example(model, shuffle, names, seen)
+    if seen is not None and pairs.groups:
+        convolutions = {conv for group in pairs.groups for conv in group.convolutions}
+        if not convolutions.issuperset(seen.sources.get(shuffle, [])):
+            return Pairs(reason="its input is not the result of an nn.Conv2d alone")
+        if convolutions & seen.taken:
+            return Pairs(reason="the result of its convolution is used elsewhere too")
+    return pairs
+
+
+def _by_example(model: nn.Module, shuffle: nn.PixelShuffle, names: list[str], seen: Seen | None) -> Pairs:
     if seen is None:
         return Pairs(reason="which convolution it follows is not known: give `example`, an input of the model")
     sources = seen.sources.get(shuffle, [])

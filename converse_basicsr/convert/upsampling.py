@@ -75,6 +75,8 @@ def _replace(layer: nn.Module, names: list[str], kernel_size: int | None, seen: 
     try:
         if "" in names:
             raise Unsuitable("it is the model itself; put it into an nn.Sequential")
+        if seen is not None and layer in seen.special:
+            raise Unsuitable("it is called with more than its input, or with a keyword")
         if isinstance(layer, nn.Upsample):
             new = replace_upsample(layer, None if seen is None else seen.calls.get(layer, []), kernel_size)
             channels = new.layer.in_channels

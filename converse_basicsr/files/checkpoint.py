@@ -147,7 +147,7 @@ def _why(error: Exception) -> str:
     text = str(error)
     if "weights_only" in text or "Weights only" in text:  # torch advises to execute the file: never repeat that
         return "holds objects other than tensors and plain containers, or is damaged; it was not loaded"
-    reason = (
-        text.splitlines()[0].partition(". ")[0].rstrip(".") if text else type(error).__name__
-    )  # torch explains more
+    if " " not in text:  # such as a KeyError with a byte that is no code of pickle
+        return "is not a checkpoint, or is damaged"
+    reason = text.splitlines()[0].partition(". ")[0].rstrip(".")  # torch explains more
     return f"is not a readable checkpoint: {reason}"

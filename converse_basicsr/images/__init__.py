@@ -1,1 +1,1 @@
-"""Image files: decoding, and one picture with everything that it carries (alpha, ICC profile, EXIF data)."""
+"""Image files: decoding, and pictures with alpha, ICC profile and EXIF data."""

@@ -47,6 +47,14 @@ def format_of(path: str | os.PathLike) -> Format | None:
     return next((each for each in FORMATS.values() if suffix in each.suffixes), None)
 
 
+def is_picture_name(path: str | os.PathLike) -> bool:
+    """Whether a file name's suffix is that of any kind of picture, also of one that is not written."""
+    from PIL import Image
+
+    suffix = PurePath(path).suffix.lower()
+    return bool(suffix) and suffix in Image.registered_extensions()
+
+
 def choose_format(name: str) -> Format:
     """The format of that name ('jpg' and 'tif' are accepted).
 

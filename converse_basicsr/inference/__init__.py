@@ -1,4 +1,4 @@
-"""Restoration in tiles, with self-ensemble and consistent with the input, of tensors. Needs only torch."""
+"""Restoration of tensors in tiles, with self-ensemble, and consistent with the input. Needs only torch."""
 
 from .consistency import CONSISTENCY_LAM, Consistency, bicubic_psf
 from .self_ensemble import restore_x8

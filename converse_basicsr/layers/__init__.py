@@ -1,4 +1,4 @@
-"""The operator and its block as torch.nn modules. Needs torch alone."""
+"""The operator and its block as torch.nn modules. Needs only torch."""
 
 from .converse2d import Converse2D
 from .converse_block import ConverseBlock

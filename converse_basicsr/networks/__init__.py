@@ -1,4 +1,4 @@
-"""The networks as plain torch modules; they need only torch."""
+"""The networks as plain torch modules. Needs only torch."""
 
 from .converse_dncnn import ConverseDnCNN
 from .converse_srresnet import ConverseSRResNet

@@ -3,53 +3,16 @@
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import ConverseBlock
 from ..layers.converse2d import check_flag
 from ..layers.pointwise import PointwiseConv2d
-from ..layers.spatial import check_spatial_op
-from ..ops import converse2d
-from ..ops.blur import depthwise
-from ..ops.prior import prior_image, regularisation, regularisation_bias
+from ..ops.prior import regularisation_bias
+from .data_step import DataStep, weight_for_noise
 from .denoiser import Denoiser
 from .initialisation import invert_pointwise
-
-
-class KernelNet(nn.Module):
-    """Embed a blur kernel: (N, 1, k, k) -> (N, num_embed, k, k)."""
-
-    def __init__(self, psf_size: int, num_embed: int, num_hidden: int = 64):
-        super().__init__()
-        self.psf_size = psf_size
-        self.num_embed = num_embed
-        self.fc1 = nn.Linear(psf_size**2, num_hidden)
-        self.fc2 = nn.Linear(num_hidden, num_hidden)
-        self.fc3 = nn.Linear(num_hidden, num_embed * psf_size**2)
-
-    def forward(self, kernel: Tensor) -> Tensor:
-        embedding = F.gelu(self.fc2(F.gelu(self.fc1(kernel.flatten(1)))))
-        return self.fc3(embedding).reshape(kernel.shape[0], self.num_embed, self.psf_size, self.psf_size)
-
-
-def delta(kernel: Tensor) -> Tensor:
-    """The kernel of no blur, in the shape of a blur kernel: 1 in the centre, else 0."""
-    size = kernel.shape[-1]
-    before, after = size // 2, (size - 1) // 2
-    return F.pad(torch.ones_like(kernel[..., :1, :1]), (before, after, before, after))
-
-
-@torch.no_grad()
-def start_at_delta(kernelnet: KernelNet, convs: nn.ModuleList) -> None:
-    """Initialise the embedding so that every data step gets a kernel near the delta, for any blur kernel."""
-    size = kernelnet.psf_size
-    kernelnet.fc3.weight.mul_(0.1)
-    kernelnet.fc3.bias.copy_(delta(torch.zeros(kernelnet.num_embed, size, size)).flatten())
-    for conv in convs:
-        conv.weight.mul_(0.2).add_(1 / kernelnet.num_embed)
-        conv.bias.zero_()
-
+from .kernel_net import KernelNet, delta, start_at_delta
 
 RESIDUAL_LAM = 0.05  # regularisation weight at the start with kernel_residual, where the data step really deconvolves
 
@@ -61,39 +24,6 @@ def start_at_kernel(convs: nn.ModuleList, step: "DataStep") -> None:
         conv.weight.zero_()
         conv.bias.zero_()
     step.alpha.fill_(regularisation_bias(RESIDUAL_LAM, step.eps))
-
-
-class DataStep(nn.Module):
-    """Converse2D's closed form with a kernel per sample and channel; alpha (1, C, 1, 1) sets the weight of the prior.
-
-    The prior x0 is a tensor (N, C, s*h, s*w), or made from y by the option prior.
-
-    In the depthwise-conv variants the same kernel is applied to the upsampled features by a depthwise (transposed)
-    convolution, and alpha is a bias that is always learned.
-    """
-
-    def __init__(self, num_feat: int, eps: float, prior: str, learn_lam: bool, spatial_op: str):
-        super().__init__()
-        check_spatial_op(spatial_op)
-        check_flag("learn_lam", learn_lam)
-        self.eps = eps
-        self.prior = prior
-        self.spatial_op = spatial_op
-        self.alpha = nn.Parameter(torch.zeros(1, num_feat, 1, 1), requires_grad=learn_lam or spatial_op != "converse")
-
-    @property
-    def lam(self) -> Tensor:
-        """The weight of the prior, (1, C, 1, 1)."""
-        return regularisation(self.alpha, self.eps)
-
-    def forward(self, y: Tensor, psf: Tensor, scale: int, x0: Tensor | None = None) -> Tensor:
-        if self.spatial_op == "converse":
-            return converse2d(y, psf, self.lam, scale, self.prior if x0 is None else x0)
-        y = prior_image(y, scale, "nearest")
-        psf = psf if self.spatial_op == "conv" else psf.flip(-2, -1)
-        k = psf.shape[-1]
-        y = F.pad(y, (k // 2, (k - 1) // 2, k // 2, (k - 1) // 2), "circular")
-        return depthwise(F.conv2d, y, psf) + self.alpha
 
 
 class ConverseUSRNet(nn.Module):
@@ -138,6 +68,9 @@ class ConverseUSRNet(nn.Module):
         reuse_input (bool): Every data step solves for the features of the input, with the current features as prior;
             otherwise only the first one does, and the later ones invert the current features. Not in the paper; needs
             kernel_residual. Default: False, as published.
+        adapt_to_noise (bool): Estimate the noise level of each image and multiply the regularisation weights of the
+            data steps by its square (1 for a standard deviation of 2.55 on the 0-255 scale). For training with a range
+            of noise levels. Not in the paper; needs spatial_op 'converse'. Default: False, as published.
     """
 
     def __init__(
@@ -162,14 +95,17 @@ class ConverseUSRNet(nn.Module):
         use_checkpoint: bool = False,
         kernel_residual: bool = False,
         reuse_input: bool = False,
+        adapt_to_noise: bool = False,
     ):
         super().__init__()
         check_flag("kernel_residual", kernel_residual)
         check_flag("reuse_input", reuse_input)
+        check_flag("adapt_to_noise", adapt_to_noise)
         if reuse_input and not kernel_residual:
             raise ValueError("reuse_input needs kernel_residual: true")
-        if kernel_residual and spatial_op != "converse":
-            raise ValueError(f"kernel_residual needs spatial_op 'converse', got {spatial_op!r}")
+        for name, chosen in (("kernel_residual", kernel_residual), ("adapt_to_noise", adapt_to_noise)):
+            if chosen and spatial_op != "converse":
+                raise ValueError(f"{name} needs spatial_op 'converse', got {spatial_op!r}")
         if kernel_residual and not 0 <= data_eps < RESIDUAL_LAM:
             raise ValueError(f"with kernel_residual, data_eps must be below {RESIDUAL_LAM}, got {data_eps!r}")
         self.in_channels = num_in_ch
@@ -187,6 +123,7 @@ class ConverseUSRNet(nn.Module):
         self.conv2 = PointwiseConv2d(num_feat, num_out_ch)
         self.kernel_residual = kernel_residual
         self.reuse_input = reuse_input
+        self.adapt_to_noise = adapt_to_noise
         if kernel_residual:
             start_at_kernel(self.convs, self.d)
         else:
@@ -205,22 +142,23 @@ class ConverseUSRNet(nn.Module):
             (N, num_out_ch, scale*h, scale*w).
 
         Raises:
-            ValueError: the kernel has another shape.
+            ValueError: the kernel has another shape; with adapt_to_noise, a side of the image is below 3.
         """
         expected = (lq.shape[0], 1, self.psf_size, self.psf_size)
         if kernel.shape != expected:
             raise ValueError(f"kernel must be {expected} for this network and batch, got {tuple(kernel.shape)}")
         embedding = self.kernelnet(kernel)
+        noise_weight = weight_for_noise(lq) if self.adapt_to_noise else None
         y = self.conv1(lq)
         for i, conv in enumerate(self.convs):
             psf = conv(embedding)
             if self.kernel_residual:
                 psf = psf + (kernel if i == 0 or self.reuse_input else delta(kernel))
             if i == 0:
-                x = self.d(y, psf, scale)
+                x = self.d(y, psf, scale, None, noise_weight)
             elif self.reuse_input:
-                x = self.d(y, psf, scale, x)
+                x = self.d(y, psf, scale, x, noise_weight)
             else:
-                x = self.d(x, psf, 1)
+                x = self.d(x, psf, 1, None, noise_weight)
             x = self.p(x)
         return self.conv2(x)

@@ -1,4 +1,4 @@
-"""Networks as ONNX files: writing them, what they say about themselves, and running them by onnxruntime."""
+"""Networks as ONNX files: writing them, describing them in their metadata, and running them with onnxruntime."""
 
 from .running import OnnxNetwork, load_onnx
 from .writing import export_onnx

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError, plain
+from ..extras import install
 from .description import Description
 
 SUFFIX = ".onnx"
@@ -40,7 +41,7 @@ def import_onnxruntime(purpose: str):
     try:
         import onnxruntime
     except ImportError as error:
-        raise UserError(f"{purpose} needs onnxruntime: pip install converse_basicsr[onnx]") from error
+        raise UserError(f"{purpose} needs onnxruntime: {install('onnx')}") from error
     return onnxruntime
 
 

@@ -1,5 +1,6 @@
 """Writing a network as an ONNX file."""
 
+import copy
 import os
 import warnings
 from contextlib import redirect_stdout
@@ -10,11 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError, plain
+from ..extras import install
 from ..files.atomic import replacing
 from .description import Description, describe, takes_scale
 
 OPSETS = range(18, 24)
 DEFAULT_OPSET = 18
+_NEWEST_TRACED = 20  # opset of torch's exporter for any size
 FOLDED = 16384  # elements of a constant that is computed here without `bake`; larger ones when the file is loaded
 _TRACED = (40, 48)  # size of the image that a graph for any size is recorded with
 _LARGEST = 2 << 30  # bytes of a file without external data
@@ -36,12 +39,12 @@ def export_onnx(
     DFTs are products of real matrices in it: it has no complex numbers and no DFT nodes. The output is named sr.
 
     Args:
-        network: a module (N, C, h, w) -> (N, C', scale*h, scale*w), on the CPU. It is put into evaluation mode.
+        network: a module (N, C, h, w) -> (N, C', scale*h, scale*w), on the CPU. It is not changed.
         path: the new file.
         size: (H, W) of all images; None: any size. A fixed size needs fewer operations.
         scale: for a network whose forward takes it.
-        opset: of ONNX, 18 to 23.
-        half: weights, input and output in float16. The network is changed to float16.
+        opset: of ONNX, 18 to 23; for any size 20 at most.
+        half: weights, input and output in float16.
         bake: store the filters of a fixed size instead of computing them when the file is loaded: a larger file.
         options: constructor options, for the description.
         overwrite: replace an existing file.
@@ -57,7 +60,7 @@ def export_onnx(
     scale = _scale_of(network, scale)
     described = describe(network, size, scale, options)
     dtype = torch.float16 if half else torch.float32
-    module = network.eval().to(dtype)
+    module = copy.deepcopy(network).eval().to(dtype)
     if takes_scale(network):
         module = _Fixed(module, scale).eval()
     inputs = example_inputs(described, dtype)
@@ -128,7 +131,7 @@ def _record_any_size(module: nn.Module, inputs: tuple[Tensor, ...], opset: int):
         inputs,
         file,
         dynamo=False,
-        opset_version=min(opset, 20),  # the newest of this exporter
+        opset_version=opset,
         input_names=names,
         output_names=["sr"],
         dynamic_axes=axes,
@@ -164,7 +167,7 @@ def _check(path: Path, size: tuple[int, int] | None, opset: int, bake: bool, ove
         try:
             __import__(package)
         except ImportError as error:
-            raise UserError(f"export needs {package}: pip install converse_basicsr[onnx]") from error
+            raise UserError(f"export needs {package}: {install('onnx')}") from error
     if path.suffix.lower() != ".onnx":
         raise UserError(f"{plain(path)}: the name must end in .onnx")
     if path.exists() and not overwrite:
@@ -173,6 +176,8 @@ def _check(path: Path, size: tuple[int, int] | None, opset: int, bake: bool, ove
         raise UserError(f"no such folder: {plain(path.parent)}")
     if opset not in OPSETS:
         raise UserError(f"opset: must be from {OPSETS.start} to {OPSETS.stop - 1}, got {opset}")
+    if size is None and opset > _NEWEST_TRACED:
+        raise UserError(f"opset: a file for any size has {_NEWEST_TRACED} at most, got {opset}; give --size HxW too")
     if bake and size is None:
         raise UserError("bake: filters depend on the size; give --size HxW too")
 

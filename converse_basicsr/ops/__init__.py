@@ -1,4 +1,4 @@
-"""The operator as functions of tensors. Needs torch alone."""
+"""The operator as functions of tensors. Needs only torch."""
 
 from .blur import blur_decimate
 from .cache import FilterCache

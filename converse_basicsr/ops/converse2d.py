@@ -126,7 +126,12 @@ def _join_phases(x: Tensor, scale: int) -> Tensor:
 
 
 def _can_pack(y: Tensor, psf: Tensor, lam: Tensor) -> bool:
-    """Whether pairs of samples can share a transform: an even batch, and one filter for all samples."""
+    """Whether pairs of samples can share a transform: an even batch, and one filter for all samples.
+
+    Not in a graph that is recorded for later use, which may be called with an odd batch.
+    """
+    if torch.jit.is_tracing() or torch.compiler.is_exporting():
+        return False
     return y.shape[0] % 2 == 0 and psf.shape[0] == 1 and lam.shape[0] == 1
 
 

@@ -1,1 +1,1 @@
-"""Option files: reading them, the schema that they follow, and the files that are shipped."""
+"""Option files: reading them, their schema, and the shipped files."""

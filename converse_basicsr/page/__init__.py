@@ -1,1 +1,1 @@
-"""The local page of `basicsr page`: pictures restored in the browser, on this computer. No BasicSR."""
+"""The local page of `basicsr page`, which restores pictures in the browser. Needs no BasicSR."""

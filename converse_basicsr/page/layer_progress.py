@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ..inference.calling import call_network
 from ..layers import ConverseBlock
 from ..restoration.restorer import Restorer
 
@@ -71,14 +70,13 @@ class _Watch:
 def _shares(restorer: Restorer, watch: _Watch) -> list[float]:
     """Measured on a small image, [] if the network does not take it; the first of two calls fills caches."""
     side = max(_SIDE, restorer.least)
-    image = torch.zeros(1, restorer.in_channels or 3, side, side, dtype=restorer.dtype, device=restorer.device)
-    kernel = None if restorer.kernel is None else restorer.kernel.to(image)
+    image = torch.zeros(1, restorer.in_channels or 3, side, side, device=restorer.device)
     try:
         with torch.no_grad():
             for _ in range(2):
                 watch.times.clear()
                 start = time.perf_counter()
-                call_network(restorer.network, image, kernel, restorer.scale)
+                restorer.call(image, restorer.kernel)
     except (RuntimeError, ValueError):  # a network of another project that takes no image of this size
         return []
     whole = time.perf_counter() - start

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _KINDS = {
     **dict.fromkeys(("network", "kernel", "borders", "channels", "memory"), ((str,), "a string")),
-    **dict.fromkeys(("scale", "tile", "overlap"), ((int,), "an integer")),
+    **dict.fromkeys(("scale", "steps", "tile", "overlap"), ((int,), "an integer")),
     **dict.fromkeys(("lam", "sigma"), ((int, float), "a number")),
     **dict.fromkeys(("x8", "amp"), ((bool,), "true or false")),
 }
-_OF_OPERATOR = ("lam", "sigma", "borders")
+_OF_OPERATOR = ("lam", "sigma", "borders", "steps")
 _OF_NETWORKS = ("x8", "amp")
 
 
@@ -38,6 +38,7 @@ class Settings:
     lam: float | None = None
     sigma: float | None = None
     borders: str | None = None
+    steps: int | None = None
     channels: str | None = None
     x8: bool = False
     amp: bool = False
@@ -50,8 +51,6 @@ class Settings:
         for name in useless:
             if getattr(self, name) not in (None, False):
                 raise UserError(f"{name}: has no effect with {self.network}")
-        if self.lam is not None and self.sigma is not None:
-            raise UserError("sigma: give lam or sigma, not both")
         if self.network == OPERATOR and self.kernel is None:
             raise UserError("converse2d needs the blur kernel of the picture")
 
@@ -83,7 +82,7 @@ def restorer_for(
         UserError: a setting is not valid or does not fit the network.
     """
     from ..inference import TILE_OVERLAP
-    from ..restoration.deconvolution import Deconvolution, lam_for
+    from ..restoration.deconvolution import build_deconvolution
     from ..restoration.devices import default_device
     from ..restoration.restorer import Restorer
 
@@ -99,5 +98,7 @@ def restorer_for(
     if settings.network != OPERATOR:
         network = choices.network(settings.network)
         return Restorer(network, kernel=kernel, scale=settings.scale, x8=settings.x8, amp=settings.amp, **common)
-    lam = lam_for(settings.sigma) if settings.lam is None else settings.lam
-    return Restorer(Deconvolution(kernel, lam, settings.scale or 1, settings.borders or "replicate"), **common)
+    network = build_deconvolution(
+        kernel, settings.lam, settings.sigma, settings.scale, settings.borders, settings.steps
+    )
+    return Restorer(network, **common)

@@ -1,4 +1,4 @@
-"""Preparation of data sets for BasicSR: from folders of images, and the demo data."""
+"""Preparation of data sets for BasicSR from folders of images, and of the demo data."""
 
 from ..compat import load_basicsr
 

@@ -1,1 +1,1 @@
-"""Restoring pictures: from Python (``restore``, ``deconvolve``) and for the command ``basicsr restore``. No BasicSR."""
+"""Restores pictures: from Python (``restore``, ``deconvolve``) and for ``basicsr restore``. Needs no BasicSR."""

@@ -1,5 +1,6 @@
 """Restoring one image from Python."""
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,7 @@ def restore(
     image: Any,
     network: nn.Module,
     *,
-    kernel: str | np.ndarray | Tensor | None = None,
+    kernel: str | os.PathLike | np.ndarray | Tensor | None = None,
     scale: int | None = None,
     tile: int | None = None,
     overlap: int = TILE_OVERLAP,
@@ -42,12 +43,13 @@ def restore(
 
     Args:
         image: numpy (H, W), (H, W, 1) gray, (H, W, 2) gray and alpha, (H, W, 3) RGB or (H, W, 4) RGBA, uint8, uint16
-            or floating-point in [0, 1]; a Pillow image; or a tensor (C, H, W) or (N, C, H, W) with C 1 or 3, uint8 or
-            floating-point in [0, 1]. Results of integers are clipped and rounded, others are as the network gives them.
+            or floating-point in [0, 1]; a Pillow image, whose EXIF orientation is applied; or a tensor (C, H, W) or
+            (N, C, H, W) with C 1 or 3, of the same types of numbers. Results of integers are clipped and rounded,
+            others are as the network gives them.
         network: of ``load_network``, or any module (N, C, h, w) -> (N, C, scale*h, scale*w). It is put into evaluation
             mode and moved to the device. A gray image is given to a network of 3 channels as three equal channels.
-        kernel: the blur kernel, for a network that takes one: an array (kh, kw), or as in --kernel of the command:
-            a file, 'gaussian:SIGMA[,SIGMA2,ANGLE]' or 'motion:LENGTH,ANGLE'.
+        kernel: the blur kernel, for a network that takes one: an array or tensor (kh, kw), or as in --kernel of the
+            command: a file, 'gaussian:SIGMA[,SIGMA2,ANGLE]' or 'motion:LENGTH,ANGLE'.
         scale: the decimation factor for a network that takes a kernel; else the network has its own.
         tile: restore in tiles of that side, in pixels of the image. None: whole if `memory` allows, else in tiles.
         overlap: neighbouring tiles share at least so many pixels.
@@ -89,7 +91,7 @@ def restore(
 
 def deconvolve(
     image: Any,
-    kernel: str | np.ndarray | Tensor,
+    kernel: str | os.PathLike | np.ndarray | Tensor,
     lam: float = LAM,
     scale: int = 1,
     borders: str = "replicate",

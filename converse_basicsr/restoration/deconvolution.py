@@ -1,5 +1,7 @@
 """The operator itself as a network without weights."""
 
+from numbers import Real
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -13,15 +15,6 @@ LAM = 0.02
 STEPS = 4
 _MARGIN = 4  # kernels, around a picture whose borders are replicated; ringing from its outer edge decays there
 BORDERS = ("replicate", "circular")
-
-
-def lam_for(sigma: float | None, steps: int = STEPS) -> float:
-    """The weight of the prior for noise of this standard deviation on the 0-255 scale; None: LAM."""
-    if sigma is None:
-        return LAM
-    if not 0 < sigma <= 255:
-        raise UserError(f"sigma: must be above 0 and at most 255, got {sigma}")
-    return (0.02 if steps == 1 else 0.06) * sigma  # about the best ones on Set5 (docs/restore.md)
 
 
 class Deconvolution(nn.Module):
@@ -49,8 +42,8 @@ class Deconvolution(nn.Module):
         self, kernel: np.ndarray, lam: float = LAM, scale: int = 1, borders: str = "replicate", steps: int = STEPS
     ):
         super().__init__()
-        if not 0 < lam < float("inf"):
-            raise UserError(f"lam: must be above 0, got {lam}")
+        if not isinstance(lam, Real) or not 0 < lam < float("inf"):
+            raise UserError(f"lam: must be a number above 0, got {lam!r}")
         if not isinstance(scale, int) or not 1 <= scale <= 8:
             raise UserError(f"scale: must be an integer from 1 to 8, got {scale!r}")
         if borders not in BORDERS:
@@ -72,6 +65,37 @@ class Deconvolution(nn.Module):
             x = converse2d(y, psf, self.lam, self.scale, smoothed(x))
         margin *= self.scale
         return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
+
+
+def build_deconvolution(
+    kernel: np.ndarray,
+    lam: float | None = None,
+    sigma: float | None = None,
+    scale: int | None = None,
+    borders: str | None = None,
+    steps: int | None = None,
+) -> Deconvolution:
+    """A deconvolution; None leaves the default.
+
+    Args:
+        kernel, lam, scale, borders, steps: as for Deconvolution.
+        sigma: instead of lam: the standard deviation of the noise, on the 0-255 scale, above 0.
+
+    Raises:
+        UserError: an argument is not valid, or lam and sigma are given.
+    """
+    if lam is not None and sigma is not None:
+        raise UserError("sigma: give lam or sigma, not both")
+    if sigma is not None:
+        lam = _lam_for(sigma, steps)
+    given = {"lam": lam, "scale": scale, "borders": borders, "steps": steps}
+    return Deconvolution(kernel, **{name: value for name, value in given.items() if value is not None})
+
+
+def _lam_for(sigma: float, steps: int | None) -> float:
+    if not 0 < sigma <= 255:
+        raise UserError(f"sigma: must be above 0 and at most 255, got {sigma}")
+    return (0.02 if steps == 1 else 0.06) * sigma  # about the best ones on Set5 (docs/restore.md)
 
 
 def smoothed(x: Tensor) -> Tensor:

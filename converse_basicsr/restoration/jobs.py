@@ -1,15 +1,14 @@
-"""What is to be restored: the input files, and the output file of each."""
+"""What is to be done: the output file of every input file, and the ground truth for it."""
 
-import glob
 import os
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError, plain
-from ..files.image_folder import IMAGE_SUFFIXES, entries_below, listed
+from ..files.image_folder import listed
 from ..images.formats import FORMATS, Format, format_of
+from .inputs import Found, in_folder
 
 PANEL = "_compare.png"  # end of the name of a comparison panel
 
@@ -34,39 +33,6 @@ class Job:
     def panel(self) -> Path:
         """The file of the comparison panel."""
         return self.target.with_name(self.target.stem + PANEL)
-
-
-@dataclass(frozen=True)
-class Found:
-    """An input file, and its path within the folder that was given (for a file, its name)."""
-
-    source: Path
-    name: Path
-
-
-def find_inputs(inputs: Sequence[str], recursive: bool, out: Path) -> list[Found]:
-    """The files that are meant by files, folders and patterns, in this order, each once.
-
-    Of a folder those with a usual image suffix are taken, in its subfolders too if recursive; nothing from the output
-    folder.
-
-    Raises:
-        UserError: an input does not exist, or a folder or pattern holds no image.
-    """
-    found: dict[Path, Found] = {}
-    for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            each = _in_folder(path, recursive, out)
-        elif os.path.lexists(path):
-            each = [Found(path, Path(path.name))]
-        elif glob.has_magic(text):
-            each = _matching(text)
-        else:
-            raise UserError(f"no such file or folder: {plain(text)}")
-        for one in each:
-            found.setdefault(one.source, one)
-    return list(found.values())
 
 
 def plan(found: list[Found], out: Path, format: Format | None, is_file: bool, with_panels: bool) -> list[Job]:
@@ -114,7 +80,7 @@ def ground_truth(jobs: list[Job], folder: Path) -> dict[Job, Path]:
     if not folder.is_dir():
         raise UserError(f"--gt: no such folder: {plain(folder)}")
     known: dict[Path, list[Path]] = defaultdict(list)
-    for one in _in_folder(folder, True, None):
+    for one in in_folder(folder, True, None):
         known[one.name.with_suffix("")].append(one.source)
     missing = [plain(job.source) for job in jobs if job.key not in known]
     if missing:
@@ -124,28 +90,6 @@ def ground_truth(jobs: list[Job], folder: Path) -> dict[Job, Path]:
             files = listed(map(plain, known[job.key]))
             raise UserError(f"--gt: {plain(job.source)} has several: {files}; keep one of them there")
     return {job: known[job.key][0] for job in jobs}
-
-
-def _in_folder(folder: Path, recursive: bool, out: Path | None) -> list[Found]:
-    entries = (Path(entry.path) for entry in entries_below(folder, recursive))
-    images = sorted(path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES)
-    if out is not None and out.absolute() != folder.absolute():
-        images = [path for path in images if out.absolute() not in path.absolute().parents]
-    if not images:
-        hint = "" if recursive else "; -r looks into its subfolders"
-        raise UserError(f"{plain(folder)}: the folder has no images{hint}")
-    return [Found(path, path.relative_to(folder)) for path in images]
-
-
-def _matching(pattern: str) -> list[Found]:
-    """The files that match; their names begin below the pattern's last folder without wildcards."""
-    root = Path(pattern)
-    while glob.has_magic(str(root)):
-        root = root.parent
-    files = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(name)]
-    if not files:
-        raise UserError(f"no file matches {plain(pattern)}")
-    return [Found(path, path.relative_to(root)) for path in files]
 
 
 def _refuse_conflicts(jobs: list[Job], with_panels: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..errors import UserError
@@ -65,9 +65,10 @@ class Array(Kind):
 
 
 class PillowImage(Kind):
-    """A Pillow image; palettes, CMYK and YCbCr become RGB."""
+    """A Pillow image, as it is shown: its EXIF orientation is applied. Palettes, CMYK and YCbCr become RGB."""
 
     def __init__(self, image: Image.Image):
+        image = ImageOps.exif_transpose(image)
         mode = "RGBA" if "transparency" in image.info else _PILLOW.get(image.mode, image.mode)
         if not mode.startswith("I;16") and mode not in ("L", "LA", "RGB", "RGBA"):
             raise UserError(f"image: the Pillow mode {image.mode} is not supported; convert it to RGB or L")
@@ -87,8 +88,8 @@ class TensorImage(Kind):
     """A tensor (C, H, W) or (N, C, H, W), without alpha."""
 
     def __init__(self, image: Tensor):
-        if image.dtype != torch.uint8 and not image.is_floating_point():
-            raise UserError(f"image: must be uint8 or floating-point, got {image.dtype}")
+        if image.dtype not in (torch.uint8, torch.uint16) and not image.is_floating_point():
+            raise UserError(f"image: must be uint8, uint16 or floating-point, got {image.dtype}")
         if image.dim() not in (3, 4):
             raise UserError(f"image: must be (C, H, W) or (N, C, H, W), got shape {tuple(image.shape)}")
         self.image = image

@@ -4,13 +4,13 @@ import json
 import math
 import re
 from importlib.resources import files
-from pathlib import Path
 
 import psutil
 import torch
 from torch import nn
 
 from ..errors import UserError
+from .free_memory import free_memory
 
 MARGIN = 0.15  # of the free memory, not used by default
 LEAST_TILE = 48
@@ -56,9 +56,11 @@ class Budget:
         if memory is None:
             self.size = int((1 - MARGIN) * free_memory(device))
             return
-        self.size = parse_memory(memory) - taken
-        if self.size <= 0:
-            raise UserError(f"memory: the program itself takes {describe_bytes(taken)}, got {memory}")
+        most = parse_memory(memory)
+        if most <= taken:
+            needed = f"must be more than the {describe_bytes(taken)} that the program itself takes"
+            raise UserError(f"memory: {needed}, got {memory!r} ({most:,} bytes)")
+        self.size = most - taken
 
     def tile(
         self, network: nn.Module, shape: torch.Size, scale: int, x8: bool, overlap: int, after: int = 0
@@ -114,45 +116,3 @@ class Need:
 def widest(network: nn.Module) -> int:
     """The largest number of output channels of a layer, 1 for a network without weights."""
     return max((each.shape[0] for each in network.parameters() if each.dim() == 4), default=1)
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that this process can still allocate on the device; on a CPU also within the limits of its cgroup."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return min(psutil.virtual_memory().available, *_left_in_cgroups(), 2**62)
-
-
-def _left_in_cgroups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """What the limits of the process's control groups leave (Linux, versions 1 and 2)."""
-    try:
-        lines = own.read_text().splitlines()
-    except OSError:
-        return []
-    left = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            top, names = root, ("memory.max", "memory.current")
-        elif "memory" in controllers.split(","):
-            top, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        else:
-            continue
-        group = top / path.lstrip("/")
-        while True:
-            left += _left_in(group, *names)
-            if group == top or top not in group.parents:
-                break
-            group = group.parent
-    return left
-
-
-def _left_in(group: Path, limit: str, usage: str) -> list[int]:
-    try:
-        most = (group / limit).read_text().strip()
-        used = int((group / usage).read_text())
-        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return []
-    cache = int(statistics.get("inactive_file", 0))  # is given back when memory is needed
-    return [max(int(most) - used + cache, 0)] if most.isdigit() else []

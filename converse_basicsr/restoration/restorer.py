@@ -1,8 +1,6 @@
 """A network with settings that stay the same from image to image."""
 
-import copy
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
@@ -10,12 +8,12 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
-from ..inference.calling import call_network
 from ..inference.consistency import build_consistency
 from ..inference.tiling import count_tiles
 from ..onnx_files.running import OnnxNetwork
 from .colour import calls_for, restore_channels
-from .devices import choose_device, half_precision, is_out_of_memory, release_memory
+from .devices import choose_device, is_out_of_memory, release_memory
+from .finite_call import FiniteCall
 from .memory import CONSISTENCY, Budget
 from .progress import Progress, Steps
 from .settings import check_settings, kernel_for, scale_of
@@ -63,7 +61,6 @@ class Restorer:
         self.note = note
         self.device = choose_device(device, network)
         self.network = network.eval().to(self.device)
-        self.dtype = next((each.dtype for each in network.parameters()), torch.float32)
         self.in_channels = getattr(network, "in_channels", None)
         self.scale = scale_of(network, scale)
         self.kernel = kernel_for(network, kernel, note)
@@ -75,13 +72,12 @@ class Restorer:
         self.consistency = None if consistency is None else build_consistency(consistency, self.scale, consistency_lam)
         if amp and isinstance(network, OnnxNetwork):
             raise UserError("amp: has no effect on an ONNX file; export it with --half")
-        self.amp = half_precision(self.device) if amp else None
+        self.call = FiniteCall(self.network, self.scale, self.device, amp, self._say)
         self.tile = tile
         self.overlap = overlap
         self.channels = channels
         self.budget = Budget(memory, self.device)
         self.least = least_side(network)
-        self._exact: nn.Module | None = None  # the network in float32, once a result was not finite
         self._said: set[str] = set()
 
     @torch.no_grad()
@@ -107,7 +103,7 @@ class Restorer:
             release_memory(self.device)
         return self.consistency(restored, x)
 
-    def _restore(self, x: Tensor, steps: "Steps") -> Tensor:
+    def _restore(self, x: Tensor, steps: Steps) -> Tensor:
         """(N, in_channels, h, w) -> (N, C', s*h, s*w); out of memory halves the tile."""
         after = CONSISTENCY if self.consistency else 0
         tile = self.tile or self.budget.tile(self.network, x.shape, self.scale, self.x8, self.overlap, after)
@@ -129,9 +125,13 @@ class Restorer:
             self._say(f"out of memory; continued in tiles of {smaller}")
             tile = self.tile = smaller
 
-    def _attempt(self, x: Tensor, tile: int | None, steps: "Steps") -> Tensor:
+    def _attempt(self, x: Tensor, tile: int | None, steps: Steps) -> Tensor:
         def once(lq: Tensor, kernel: Tensor | None = None) -> Tensor:
-            call = partial(self._call, kernel=kernel, steps=steps)
+            def call(patch: Tensor) -> Tensor:
+                restored = self.call(patch, kernel)
+                steps.advance()
+                return restored
+
             if tile is None:
                 return call(lq.to(self.device)).cpu()
             return restore_tiled(call, lq, self.scale, tile, overlap, self.device)
@@ -144,36 +144,6 @@ class Restorer:
             self._say(f"in {tiles} tiles of {tile}")
             self._say(_TILES)
         return restored
-
-    def _call(self, patch: Tensor, kernel: Tensor | None, steps: "Steps") -> Tensor:
-        """One call of the network; a result that is not finite is computed again in float32."""
-        restored = self._run(self.network, patch, kernel, self.dtype, self.amp)
-        if not restored.isfinite().all():
-            if self.amp is None and self.dtype.itemsize > 2:
-                raise UserError("the network's result is not finite")
-            self._say("the result was not finite in half precision; computed again in float32")
-            restored = self._run(self._in_float32(), patch, kernel, torch.float32, None)
-            if not restored.isfinite().all():
-                raise UserError("the network's result is not finite")
-        steps.advance()
-        return restored
-
-    def _run(
-        self, network: nn.Module, patch: Tensor, kernel: Tensor | None, dtype: torch.dtype, amp: torch.dtype | None
-    ) -> Tensor:
-        if kernel is not None:
-            kernel = kernel.to(self.device, dtype).expand(patch.shape[0], -1, -1, -1)
-        try:
-            with torch.autocast(self.device.type, amp, enabled=amp is not None):
-                return call_network(network, patch.to(dtype), kernel, self.scale).float()
-        except ValueError as error:  # an image that does not fit the network
-            raise UserError(str(error)) from error
-
-    def _in_float32(self) -> nn.Module:
-        if self.dtype.itemsize > 2:
-            return self.network
-        self._exact = self._exact or copy.deepcopy(self.network).float()
-        return self._exact
 
     def _say(self, note: str) -> None:
         """A note, once for every image; that tiles change the result, once."""

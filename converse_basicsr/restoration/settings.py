@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..blur_kernels import FORMS
 from ..blur_kernels.choosing import fit_kernel
 from ..errors import UserError
 from ..inference.calling import takes_kernel
@@ -13,8 +14,8 @@ from .colour import CHANNELS
 
 _CUT = 0.01  # of a kernel's weight; less is not worth a note
 _NEEDS_KERNEL = (
-    "needs the blur kernel of the picture: give --kernel (kernel= in Python) FILE.npy, FILE.mat, FILE.png, "
-    "gaussian:SIGMA[,SIGMA2,ANGLE] or motion:LENGTH,ANGLE; ConverseNet is the network for an unknown blur"
+    f"needs the blur kernel of the picture: give --kernel (kernel= in Python) {FORMS}; ConverseNet is the network for "
+    "an unknown blur"
 )
 
 

@@ -4,16 +4,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import Converse2D
-
-_EXTRA = {"circular": 0, "reflect": 1}  # these modes need so many pixels more than their padding
+from ..layers.spatial import UpsampledDepthwiseConv2d
+from ..ops.padding import smallest_side
 
 
 def least_side(network: nn.Module) -> int:
-    """The smallest side of an image that the network's Converse2D layers can pad."""
+    """The smallest side of an image, in pixels, that the network's layers can pad."""
     if hasattr(network, "least_side"):  # of an ONNX file, which has no layers here
         return network.least_side
-    layers = (each for each in network.modules() if isinstance(each, Converse2D))
-    return max((each.padding + _EXTRA.get(each.padding_mode, 1 - each.padding) for each in layers), default=1)
+    sides = [1]
+    for module in network.modules():
+        if isinstance(module, Converse2D):
+            sides.append(smallest_side(module.padding, module.padding_mode))
+        elif isinstance(module, UpsampledDepthwiseConv2d):
+            sides.append(smallest_side(module.kernel_size[0] // 2, module.padding_mode))
+    return max(sides)
 
 
 def enlarged_to(x: Tensor, least: int) -> Tensor:

@@ -1,5 +1,7 @@
-"""Training and testing: the loop, its states, its data order, and what the terminal shows. Models, data sets, losses,
-metrics and prefetchers are BasicSR's."""
+"""Training and testing: the loop, its states, its data order, and the display in the terminal.
+
+Models, data sets, losses, metrics and prefetchers are those of BasicSR.
+"""
 
 from ..compat import load_basicsr
 

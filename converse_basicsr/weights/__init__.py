@@ -1,1 +1,1 @@
-"""Weights: reading a file, finding out which network it is for, building that; downloads and other formats."""
+"""Weights: reads a file, detects its network and builds it; downloads; other formats."""

@@ -70,7 +70,7 @@ def model_card(built: Built, folder: str, repo_id: str | None, source: dict, lic
     stated = f"{licence}, as stated by who made this card." if licence else "No licence is stated."
     load = "from converse_basicsr import load_network\n\n    network = load_network"
     return _TEMPLATE.format(
-        licence_id=licence or (source["published"].licence_id if source["published"] else "unknown"),
+        licence_id=source["published"].licence_id if source["published"] else licence or "unknown",
         title=repo_id or folder,
         words=built.words,
         use=_USES.get(kind, "super-resolution"),

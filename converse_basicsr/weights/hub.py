@@ -32,7 +32,8 @@ def export_hub(
         folder: made if it does not exist.
         opt: an option file, or a section network_g, for a file that does not carry its options.
         repo_id: USER/NAME, for the model card.
-        licence: the identifier of a licence, for the model card; None: it says that none is stated.
+        licence: the identifier of a licence, for the model card; None: it says that none is stated. Not for published
+            weights, whose licence is not for others to choose.
         overwrite: replace these files in an existing folder.
 
     Returns:
@@ -50,6 +51,8 @@ def export_hub(
         raise UserError(f"{plain(source)}: only networks of this package can be exported, this is {built.words}")
     sha256 = sha256_of(source)
     published = next((entry for entry in PUBLISHED.values() if entry.sha256 == sha256), None)
+    if published and licence not in (None, published.licence_id):
+        raise UserError(f"--license: leave it out for published weights, got {plain(licence)}. {published.licence}")
     made_from = {"file": source.name, "sha256": sha256, "published": published}
     try:
         folder.mkdir(parents=True, exist_ok=True)

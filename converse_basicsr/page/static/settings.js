@@ -115,6 +115,7 @@ export function settings() {
   if (isOperator()) {
     values[$("weight-kind").value] = number($("weight-kind").value);
     values.borders = $("borders").value;
+    values.steps = number("steps");
   }
   for (const name of ["x8", "amp"]) values[name] = !$(name).disabled && $(name).checked;
   if (!$("channels").disabled) values.channels = $("channels").value;
