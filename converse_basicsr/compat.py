@@ -229,6 +229,17 @@ def _lmdb_once_per_process() -> None:
     FileClient._backends["lmdb"] = SharedLmdbBackend
 
 
+def _sorted_folders() -> None:
+    from basicsr.data import data_util
+
+    scandir = data_util.scandir
+
+    def sorted_scandir(dir_path, suffix=None, recursive=False, full_path=False):
+        return sorted(scandir(dir_path, suffix, recursive, full_path))
+
+    data_util.scandir = sorted_scandir
+
+
 def _mmengine_files() -> None:
     from basicsr.utils.file_client import FileClient
 
@@ -258,6 +269,13 @@ AFTER_IMPORT = (
         "an LMDB used for training and validation raises lmdb.Error 'already open'; it is opened once per process",
         is_basicsr_1_4,
         _lmdb_once_per_process,
+    ),
+    Patch(
+        "sorted_folders",
+        "basicsr <= 1.4.2",
+        "pairs of folders are in the order of the file system, which a copy of the data does not have; sorts them",
+        is_basicsr_1_4,
+        _sorted_folders,
     ),
     Patch(
         "mmengine_files",

@@ -1,4 +1,4 @@
-"""A psf that stays in its block: padding is skipped, with the result of padding."""
+"""A psf no larger than the scale: where it stays in its block padding is skipped, with the result of padding."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from converse_basicsr.ops.prior import prior_image
 
 @pytest.mark.parametrize("mode", ["replicate", "reflect", "circular", "constant"])
 @pytest.mark.parametrize("prior", ["nearest", "zero", "bilinear", "bicubic"])
-@pytest.mark.parametrize(("kernel_size", "scale"), [(1, 2), (2, 2), (2, 3)])
+@pytest.mark.parametrize(("kernel_size", "scale"), [(1, 2), (2, 2), (2, 3), (3, 3)])
 def test_padding_matches_dense_oracle_on_the_padded_signal(kernel_size, scale, prior, mode):
     generator = torch.Generator().manual_seed(0)
     y = torch.randn(1, 2, 4, 5, generator=generator, dtype=torch.float64)

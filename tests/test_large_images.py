@@ -9,6 +9,7 @@ from converse_basicsr import Converse2D, ConverseBlock
 from converse_basicsr.layers import branch_checkpointed, branch_in_parts
 from converse_basicsr.layers.activation import gelu_after
 from converse_basicsr.layers.pointwise import PointwiseConv2d
+from converse_basicsr.layers.residual_branch import add_branch
 from converse_basicsr.networks import ConverseDnCNN, ConverseNet, ConverseSRResNet, ConverseUSRNet
 
 OPTIONS = [
@@ -53,6 +54,17 @@ def test_evaluation_in_parts_is_the_modules(in_small_parts, options, batch):
     with torch.no_grad():
         torch.testing.assert_close(block(x), module_by_module(block, x), rtol=1e-10, atol=1e-10)
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("branch", ["conv1", "conv2"])
+def test_a_branch_takes_the_place_of_its_input_only_if_it_may(in_small_parts, branch):
+    layers, x = getattr(build(), branch), torch.randn(2, 6, 13, 16, dtype=torch.float64)
+    before = x.clone()
+    with torch.no_grad():
+        expected = x + layers(x)
+        torch.testing.assert_close(add_branch(x, layers, None), expected, rtol=1e-10, atol=1e-10)
+        assert torch.equal(x, before)
+        torch.testing.assert_close(add_branch(x, layers, None, reuse=True), expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("layout", ["channels_last", "strided", "inference"])

@@ -68,6 +68,7 @@ def test_overlap_of_tiles():
     images = [validated(**changes, **{"val__tile_overlap": overlap}) for overlap in (None, TILE_OVERLAP, 0)]
     assert torch.equal(images[0], images[1]) and not torch.equal(images[0], images[2])
     assert torch.equal(images[0], validated(**changes))
+    assert Validation.model_fields["tile_overlap"].description.endswith(f"~: {TILE_OVERLAP}.")
 
 
 def test_an_overlap_of_none_is_checked_as_the_default():

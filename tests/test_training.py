@@ -27,7 +27,8 @@ from converse_basicsr.training import experiment, loop
 from converse_basicsr.training.display import duration
 from converse_basicsr.training.finished_options import finish_options
 from converse_basicsr.training.processes import Processes
-from converse_basicsr.training.samples import SEED, TrainingData
+from converse_basicsr.training.samples import SEED
+from converse_basicsr.training.training_data import TrainingData
 
 from basicsr.archs import build_network
 from basicsr.models.base_model import BaseModel

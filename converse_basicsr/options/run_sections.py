@@ -58,7 +58,7 @@ class Validation(Section):
     metrics: dict[Name, Metric] | None = Field(None, description="Any name, and the metric under it.")
     x8: Switch = Field(False, description="RestorationModel: average over the 8 flips and transposes.")
     tile: Count | None = Field(None, description="RestorationModel: side of a tile in input pixels; ~: whole images.")
-    tile_overlap: Index | None = Field(None, description="RestorationModel: overlap of tiles in input pixels.")
+    tile_overlap: Index | None = Field(None, description="RestorationModel: overlap of tiles in input pixels; ~: 16.")
     consistency: FilePath | None = Field(
         None, description="RestorationModel: make results reduce to their input; bicubic, or a blur kernel (a file)."
     )

@@ -11,8 +11,9 @@ from basicsr.utils.logger import get_env_info
 from basicsr.utils.options import dict2str
 
 from .logs import log
-from .samples import TrainingData
-from .states import State, changes, labels_of
+from .resuming import changes
+from .states import State, labels_of
+from .training_data import TrainingData
 
 SHOWN = 6  # changed options
 

@@ -18,9 +18,9 @@ from .finite import OwnLosses, not_finite, skipped_step
 from .iteration import explaining, files_in, listed_files, train_iteration
 from .logs import log
 from .processes import Processes
-from .samples import TrainingData
-from .states import save_networks, save_state
+from .saving import save_networks, save_state
 from .stop_signals import StopSignals
+from .training_data import TrainingData
 from .validation import means, measures_itself, own_results, validate
 
 

@@ -1,9 +1,6 @@
 """The processes of a run: one, or several started by torchrun or slurm."""
 
 import os
-import socket
-import subprocess
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,19 +12,11 @@ import torch
 import torch.distributed as dist
 
 from ..errors import UserError, in_one_line
+from .launchers import check_address, check_environment, refuse_torchrun, translate_slurm
 from .watch import INTERVAL, LOOKS, Watch, is_lost_connection
 
 START_LIMIT = timedelta(minutes=10)  # for all processes to start
-RANK_0_SPEAKS = 10  # seconds within which rank 0 says that an option is missing
 LONGEST_WAIT = timedelta(hours=2)  # of a rank for the others, which a Watch observes meanwhile
-NEEDED = {
-    "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"),
-    "slurm": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NODELIST"),
-}
-CALL = {
-    "pytorch": "torchrun --nproc_per_node=N -m converse_basicsr train -opt FILE --launcher pytorch",
-    "slurm": "srun python -m converse_basicsr train -opt FILE --launcher slurm",
-}
 
 
 @dataclass(frozen=True)
@@ -108,13 +97,13 @@ def started(
         SystemExit: another process failed and has said so.
     """
     if launcher == "none":
-        _refuse_torchrun()
+        refuse_torchrun()
         yield Processes()
         return
-    _check_environment(launcher)
+    check_environment(launcher)
     if launcher == "slurm":
-        _translate_slurm(port)
-    _check_address()
+        translate_slurm(port)
+    check_address()
     agent_has_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     with _connecting():
         store, rank, world_size = next(dist.rendezvous("env://", timeout=START_LIMIT))
@@ -185,44 +174,3 @@ def check_gpus(gpus: list[tuple[str, str]]) -> None:
 
 def _report(rank: int, error: BaseException) -> str:
     return f"rank {rank} failed:\n{''.join(traceback.format_exception(error))}"
-
-
-def _refuse_torchrun() -> None:
-    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
-        if os.environ.get("RANK") != "0":
-            time.sleep(RANK_0_SPEAKS)  # torchrun ends all at the first exit
-            raise SystemExit(2)
-        raise UserError(f"started by torchrun without --launcher pytorch; the call is: {CALL['pytorch']}")
-
-
-def _check_environment(launcher: str) -> None:
-    missing = [name for name in NEEDED[launcher] if name not in os.environ]
-    if missing:
-        raise UserError(f"--launcher {launcher}: the environment has no {missing[0]}; start with: {CALL[launcher]}")
-
-
-def _check_address() -> None:
-    """torch would try an unknown name for minutes."""
-    address = os.environ["MASTER_ADDR"]
-    try:
-        socket.getaddrinfo(address, None)
-    except OSError as error:
-        raise UserError(f"MASTER_ADDR: no machine of the name {address}: {error.strerror}") from error
-
-
-def _translate_slurm(port: int | None) -> None:
-    """Set torch's environment variables from slurm's."""
-    names = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
-    os.environ.update({name: os.environ[source] for name, source in names.items()})
-    os.environ.setdefault("MASTER_PORT", str(port or 29500))
-    if "MASTER_ADDR" not in os.environ:
-        nodes = os.environ["SLURM_NODELIST"]
-        try:
-            command = ["scontrol", "show", "hostnames", nodes]
-            hosts = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-            os.environ["MASTER_ADDR"] = hosts[0]
-        except (OSError, subprocess.CalledProcessError, IndexError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise UserError(
-                f"--launcher slurm: scontrol does not name the hosts of {nodes}: {reason}; set MASTER_ADDR"
-            ) from error

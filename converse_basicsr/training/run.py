@@ -23,10 +23,11 @@ from .logs import close_logs, log, note_error, open_logs
 from .loop import Training
 from .processes import Processes
 from .report import report
-from .samples import TrainingData
+from .resuming import restore, start_from
 from .seeds import seed_generators
-from .states import State, load_state, newest_state, restore, start_from
+from .states import State, load_state, newest_state
 from .stop_signals import StopSignals
+from .training_data import TrainingData
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from .introduction import facts
 from .iteration import explaining, files_in, listed_files, train_iteration
 from .processes import Processes
 from .run import logged
-from .samples import TrainingData
 from .seeds import seed_generators
+from .training_data import TrainingData
 from .validation import means, measures_itself, validate
 
 ITERATIONS = 5  # that are timed, at least
