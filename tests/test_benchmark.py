@@ -112,6 +112,18 @@ def test_every_model_and_seed_is_trained_and_measured(here, capsys):
     )
 
 
+def test_the_last_network_is_validated_once_if_it_is_the_only_one(here):
+    write_benchmark(here, seeds=[0], models={"EDSR": MODELS["EDSR"]})
+    often = bench()["models"]["EDSR"]["runs"]["0"]
+    once = bench("--force", "--force_yml", "recipe:val:val_freq=2")["models"]["EDSR"]["runs"]["0"]
+    (journal,) = Path("results/benchmark/bench/experiments").glob("*/journal.jsonl")
+    assert not any("set" in entry for entry in read_entries(journal))
+    assert once["final"] == often["final"]
+    (point,) = once["curve"]
+    assert (point["iter"], point["seconds"]) == (2, once["seconds"])
+    assert point["sets"]["again"]["psnr"] == pytest.approx(often["curve"][-1]["sets"]["again"]["psnr"], abs=1e-4)
+
+
 def test_what_is_done_is_not_done_again(here, monkeypatch):
     write_benchmark(here, seeds=[0], models={"EDSR": MODELS["EDSR"]})
     first = bench()
@@ -572,7 +584,8 @@ def test_every_model_of_the_option_files_builds(path):
         if model.network["type"] == "BM3D":
             pytest.importorskip("bm3d")
         network = build_network(model.network).eval()
-        kernel = torch.full((1, 1, 7, 7), 1 / 49)
+        size = next(iter(benchmark.sets.values())).get("psf_size", 7)
+        kernel = torch.full((1, 1, size, size), 1 / size**2)
         with torch.no_grad():
             output = call_network(network, lq, kernel, benchmark.scale)
         assert output.shape == (*lq.shape[:2], 16 * benchmark.scale, 16 * benchmark.scale)

@@ -90,6 +90,13 @@ def note_journal(run: dict, entries: list[dict]) -> None:
         run.update(status="diverged", reason=reasons[0])
 
 
+def note_final(run: dict) -> None:
+    """Add the final metrics of a run to its curve, unless its training ended with a validation."""
+    if run["final"] and (not run["curve"] or run["curve"][-1]["iter"] != run["iterations"]):
+        sets = {name: measured["mean"] for name, measured in run["final"].items()}
+        run["curve"].append({"iter": run["iterations"], "seconds": run["seconds"], "sets": sets})
+
+
 def summary(images: dict[str, dict[str, float]]) -> dict:
     """{"mean": {metric: value}, "images": ...} of one set."""
     names = list(next(iter(images.values())))

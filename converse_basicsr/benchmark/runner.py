@@ -24,7 +24,7 @@ from .cost import measure_cost
 from .environment import environment
 from .final_metrics import measure_baseline, measure_run
 from .folder import locked, prepare_folder
-from .results import FINISHED, Results, note_journal
+from .results import FINISHED, Results, note_final, note_journal
 from .spec import Benchmark, Model, check_benchmark
 from .training import EXPERIMENTS, files_of, train, why_it_ended
 
@@ -142,6 +142,8 @@ class Runner:
         """Train and evaluate; the reason of a failure is recorded, and the benchmark continues."""
         total = self._iterations(model)
         opt = self.benchmark.run_options(model, seed, total)
+        if opt["val"]["val_freq"] >= total:
+            opt["val"] = None  # validated once, by measure_run
         run = self.results.run(model, seed)
 
         def look(entries: list[dict]) -> None:
@@ -159,6 +161,7 @@ class Runner:
                     run["reason"] = why_it_ended(code, files_of(self.folder, opt["name"])[0])
                 else:
                     run.update(measure_run(self.benchmark, model, seed, self.folder))
+                    note_final(run)
         finally:
             self.results.save()
         if run["status"] != "done":
