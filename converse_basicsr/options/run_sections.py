@@ -60,7 +60,8 @@ class Validation(Section):
     tile: Count | None = Field(None, description="RestorationModel: side of a tile in input pixels; ~: whole images.")
     tile_overlap: Index | None = Field(None, description="RestorationModel: overlap of tiles in input pixels; ~: 16.")
     consistency: FilePath | None = Field(
-        None, description="RestorationModel: make results reduce to their input; bicubic, or a blur kernel: a file or a formula."
+        None,
+        description="RestorationModel: make results reduce to their input; bicubic, or a kernel: a file or a formula.",
     )
     consistency_lam: Positive | None = Field(None, description="RestorationModel: weight of the result (0.01).")
     num_val_samples: Count = Field(16, description="StyleGAN2Model: number of images.")
