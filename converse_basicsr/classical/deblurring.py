@@ -27,8 +27,7 @@ class ConverseDeconvolution(nn.Module):
         if borders not in BORDERS:
             raise ValueError(f"borders must be {' or '.join(BORDERS)}, got {borders!r}")
         self.lam = lam
-        if steps < 1:
-            raise ValueError(f"steps must be 1 or more, got {steps!r}")
+        check_count("steps", steps)
         self.borders = borders
         self.steps = steps
 
