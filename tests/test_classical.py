@@ -144,6 +144,7 @@ def test_the_closed_form_enlarges_too():
         ("ConverseDeconvolution", {"lam": True}, "lam must be a number above 0, got True"),
         ("ConverseDeconvolution", {"borders": "zero"}, "borders must be replicate or circular, got 'zero'"),
         ("Wiener", {"balance": 0}, "balance must be a number above 0"),
+        ("ConverseDeconvolution", {"steps": 1.5}, "steps must be an integer of 1 or more, got 1.5"),
         ("RichardsonLucy", {"num_iter": 0}, "num_iter must be an integer of 1 or more, got 0"),
     ],
 )
