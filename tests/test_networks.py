@@ -15,6 +15,8 @@ from converse_basicsr.networks import (
     UpsamplerSRResNet,
 )
 from converse_basicsr.networks.noise_level import noise_level
+from converse_basicsr.networks.smoothing import Smoothing
+from converse_basicsr.restoration.deconvolution import Deconvolution, smoothed
 
 PUBLISHED = {
     "converse_dncnn": (ConverseDnCNN, 796_353),
@@ -172,6 +174,7 @@ def test_srresnet_upscales_and_starts_as_its_bilinear_skip(upscale, spatial_op):
         *((network, {}) for network in NETWORKS),
         (ConverseUSRNet, {"kernel_residual": True}),
         (ConverseUSRNet, {"kernel_residual": True, "reuse_input": True, "adapt_to_noise": True}),
+        (ConverseUSRNet, {"kernel_residual": True, "reuse_input": True, "smooth_prior": True}),
         (DeconvolutionResNet, {}),
     ],
 )
@@ -248,6 +251,25 @@ def test_reuse_input_starts_as_repeated_deconvolution(scale):
     torch.testing.assert_close(network(x, kernel, scale), prior, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("scale", "prior"), [(1, "nearest"), (2, "bicubic"), (3, "bicubic")])
+def test_smooth_prior_starts_as_the_deconvolution_in_steps(scale, prior):
+    torch.manual_seed(0)
+    x, kernel = torch.rand(1, 3, 9, 8).double(), torch.rand(1, 1, 7, 7).double()
+    kernel /= kernel.sum()
+    expected = Deconvolution(kernel[0, 0].numpy(), 0.05, scale, borders="circular", steps=3).double()
+    expected.psf = kernel  # which it holds in float32
+    options = {"kernel_residual": True, "reuse_input": True, "smooth_prior": True, "prior": prior}
+    network = ConverseUSRNet(**TINY, num_iterations=3, **options).double()
+    torch.testing.assert_close(network(x, kernel, scale), expected(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (40, 33)])
+def test_smoothing_is_a_circular_filter(size):
+    x = torch.rand(2, 4, *size, generator=torch.Generator().manual_seed(0))
+    layer = Smoothing(4)
+    torch.testing.assert_close(layer(x), smoothed(x))
+
+
 def test_reuse_input_changes_a_trained_network():
     kept, reused = (run_network(ConverseUSRNet, kernel_residual=True, reuse_input=reuse) for reuse in (False, True))
     assert (kept - reused).abs().max() > 1e-7
@@ -298,6 +320,7 @@ def test_noise_level_needs_three_pixels():
         (ConverseUSRNet, {"kernel_residual": True, "spatial_op": "conv"}, "needs spatial_op 'converse', got 'conv'"),
         (ConverseUSRNet, {"kernel_residual": True, "data_eps": 0.05}, "data_eps must be below 0.05, got 0.05"),
         (ConverseUSRNet, {"reuse_input": True}, "reuse_input needs kernel_residual: true"),
+        (ConverseUSRNet, {"smooth_prior": True}, "smooth_prior needs reuse_input: true"),
         (ConverseUSRNet, {"kernel_residual": 1}, "kernel_residual must be True or False, got 1"),
         (DeconvolutionResNet, {"lam": 0}, "lam must be above 0, got 0"),
         (DeconvolutionResNet, {"prior": "cubic"}, "prior 'cubic' is not known"),

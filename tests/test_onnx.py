@@ -25,6 +25,7 @@ from converse_basicsr.ops.dispatch import transforms
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of torch's exporters
 TINY = {"num_feat": 4, "num_block": 1}
+EXTRAS = ("smooth_prior", "adapt_to_noise")
 NETWORKS = {
     "dncnn": (ConverseDnCNN, TINY),
     "srresnet": (ConverseSRResNet, {**TINY, "upscale": 2}),
@@ -32,6 +33,10 @@ NETWORKS = {
     "usrnet": (ConverseUSRNet, {**TINY, "num_iterations": 1}),
     "kernel_residual": (ConverseUSRNet, {**TINY, "num_iterations": 2, "kernel_residual": True}),
     "reuse_input": (ConverseUSRNet, {**TINY, "num_iterations": 2, "kernel_residual": True, "reuse_input": True}),
+    "all_options": (
+        ConverseUSRNet,
+        {**TINY, "num_iterations": 2, **dict.fromkeys(("kernel_residual", "reuse_input", *EXTRAS), True)},
+    ),
 }
 SIZES = {"fixed": [(16, 13)], "dynamic": [(16, 13), (9, 24), (31, 40)]}
 PUBLISHED = ("converse_dncnn", "converse_srresnet", "conversenet", "converse_usrnet")

@@ -13,6 +13,7 @@ from .data_step import DataStep, weight_for_noise
 from .denoiser import Denoiser
 from .initialisation import invert_pointwise
 from .kernel_net import KernelNet, delta, start_at_delta
+from .smoothing import Smoothing
 
 RESIDUAL_LAM = 0.05  # regularisation weight at the start with kernel_residual, where the data step really deconvolves
 
@@ -68,6 +69,9 @@ class ConverseUSRNet(nn.Module):
         reuse_input (bool): Every data step solves for the features of the input, with the current features as prior;
             otherwise only the first one does, and the later ones invert the current features. Not in the paper; needs
             kernel_residual. Default: False, as published.
+        smooth_prior (bool): Filter the features before they are the prior of a data step: 5x5 learned taps per channel,
+            which start as a weak low-pass. Untrained, the network is then `restoration.deconvolution.Deconvolution` in
+            num_iterations steps, for the same first prior. Not in the paper; needs reuse_input. Default: False.
         adapt_to_noise (bool): Estimate the noise level of each image and multiply the regularisation weights of the
             data steps by its square (1 for a standard deviation of 2.55 on the 0-255 scale). For training with a range
             of noise levels. Not in the paper; needs spatial_op 'converse'. Default: False, as published.
@@ -95,14 +99,18 @@ class ConverseUSRNet(nn.Module):
         use_checkpoint: bool = False,
         kernel_residual: bool = False,
         reuse_input: bool = False,
+        smooth_prior: bool = False,
         adapt_to_noise: bool = False,
     ):
         super().__init__()
         check_flag("kernel_residual", kernel_residual)
         check_flag("reuse_input", reuse_input)
+        check_flag("smooth_prior", smooth_prior)
         check_flag("adapt_to_noise", adapt_to_noise)
         if reuse_input and not kernel_residual:
             raise ValueError("reuse_input needs kernel_residual: true")
+        if smooth_prior and not reuse_input:
+            raise ValueError("smooth_prior needs reuse_input: true")
         for name, chosen in (("kernel_residual", kernel_residual), ("adapt_to_noise", adapt_to_noise)):
             if chosen and spatial_op != "converse":
                 raise ValueError(f"{name} needs spatial_op 'converse', got {spatial_op!r}")
@@ -119,6 +127,7 @@ class ConverseUSRNet(nn.Module):
         self.kernelnet = KernelNet(psf_size, num_embed)
         self.convs = nn.ModuleList([PointwiseConv2d(num_embed, num_feat) for _ in range(num_iterations)])
         self.d = DataStep(num_feat, data_eps, prior, learn_lam, spatial_op)
+        self.smoothing = Smoothing(num_feat) if smooth_prior else None
         self.p = Denoiser(block() for _ in range(num_block))
         self.conv2 = PointwiseConv2d(num_feat, num_out_ch)
         self.kernel_residual = kernel_residual
@@ -157,7 +166,7 @@ class ConverseUSRNet(nn.Module):
             if i == 0:
                 x = self.d(y, psf, scale, None, noise_weight)
             elif self.reuse_input:
-                x = self.d(y, psf, scale, x, noise_weight)
+                x = self.d(y, psf, scale, self.smoothing(x) if self.smoothing else x, noise_weight)
             else:
                 x = self.d(x, psf, 1, None, noise_weight)
             x = self.p(x)
