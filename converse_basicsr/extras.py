@@ -8,8 +8,11 @@ _CHECKOUT = Path(__file__).parents[1]
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra of setup.py: of the checkout, or else what the installed package requires."""
+    """The command that installs an extra of setup.py: of the checkout, editable as scripts/setup.sh installs it.
+
+    Without a checkout, the command installs what the installed package requires for the extra.
+    """
     if (_CHECKOUT / "setup.py").is_file():
-        return f"pip install {shlex.quote(f'{_CHECKOUT}[{extra}]')}"
+        return f"pip install -e {shlex.quote(f'{_CHECKOUT}[{extra}]')}"
     lines = [line.partition(";") for line in importlib.metadata.requires("converse_basicsr") or ()]
     return shlex.join(["pip", "install", *(line.strip() for line, _, marker in lines if f'"{extra}"' in marker)])

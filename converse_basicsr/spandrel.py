@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .compat import prepare_torchvision
 from .errors import UserError, plain
+from .extras import install as install_command
 from .files.safetensors_file import OPTIONS_TENSOR, options_in
 from .restoration.sizes import least_side
 from .weights.building import Built, build_ours
@@ -24,15 +25,18 @@ from .weights.reading import Weights, check_network_options, read_weights
 
 prepare_torchvision()
 
-from spandrel import (  # noqa: E402 (it imports torchvision)
-    MAIN_REGISTRY,
-    Architecture,
-    ArchSupport,
-    ImageModelDescriptor,
-    ModelTiling,
-    SizeRequirements,
-    StateDict,
-)
+try:
+    from spandrel import (  # it imports torchvision
+        MAIN_REGISTRY,
+        Architecture,
+        ArchSupport,
+        ImageModelDescriptor,
+        ModelTiling,
+        SizeRequirements,
+        StateDict,
+    )
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}; {install_command('spandrel')}", name=error.name) from error
 
 SOURCE = "its tensor network_options"
 

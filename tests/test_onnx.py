@@ -258,7 +258,7 @@ def test_files_that_cannot_be_run_are_refused(place, capsys, monkeypatch):
     with pytest.raises(UserError, match=r"foreign\.onnx: not written by basicsr export"):
         load_onnx("foreign.onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(UserError, match=r"needs onnxruntime: pip install '?/.*\[onnx\]"):
+    with pytest.raises(UserError, match=r"needs onnxruntime: pip install -e '?/.*\[onnx\]"):
         load_onnx("damaged.onnx")
     assert "not compared with torch: this needs onnxruntime" in run("export -m srresnet.pth -o a.onnx", capsys)
     monkeypatch.setitem(sys.modules, "onnxscript", None)

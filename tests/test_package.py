@@ -99,7 +99,7 @@ def test_metadata(wheel):
     metadata = metadata_of(wheel)
     assert metadata["Version"] == converse_basicsr.__version__
     assert metadata["License"] == "Apache-2.0"
-    assert "Converse2D is the regularised inverse" in metadata.get_payload()
+    assert "Converse2D inverts a strided depthwise convolution" in metadata.get_payload()
     points = wheel.read(f"{NAME}.dist-info/entry_points.txt").decode()
     assert "basicsr = converse_basicsr.cli:main" in points and "converse-basicsr = " in points
 
@@ -146,7 +146,7 @@ def test_restoring_needs_no_extra(requirements, in_tmp):
 
 
 def test_a_message_names_what_can_be_installed(tmp_path, built):
-    assert install("benchmark") == f"pip install '{REPOSITORY}[benchmark]'"
+    assert install("benchmark") == f"pip install -e '{REPOSITORY}[benchmark]'"
     with zipfile.ZipFile(built[0] / f"{NAME}-py3-none-any.whl") as file:
         file.extractall(tmp_path)
     code = "from converse_basicsr.extras import install; print(install('benchmark'))"

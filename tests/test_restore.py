@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from scipy import ndimage
 from torch import nn
 
 from converse_basicsr import restore
@@ -324,8 +325,8 @@ def test_a_network_with_a_kernel(scale):
     x = torch.from_numpy(UNIT.astype(np.float32)).permute(2, 0, 1)[None]
     with torch.no_grad():
         expected = network(x, torch.from_numpy(kernel)[None, None], scale)
-    torch.testing.assert_close(restore(x, network, kernel=kernel, scale=scale), expected)
-    batch = restore(x.repeat(2, 1, 1, 1), network, kernel=kernel, scale=scale, tile=16, overlap=8)
+    torch.testing.assert_close(restore(x, network, kernel=kernel, borders="circular", scale=scale), expected)
+    batch = restore(x.repeat(2, 1, 1, 1), network, kernel=kernel, borders="circular", scale=scale, tile=16, overlap=8)
     assert batch.shape == (2, 3, 20 * scale, 28 * scale)
     if scale == 2:
         with pytest.raises(UserError, match="x8: flips do not fit a blur kernel with scale above 1"):
@@ -338,3 +339,24 @@ def test_large_kernels_are_cut_or_refused():
         restore(RGB, network, kernel="gaussian:1.4")
     with pytest.raises(UserError, match=r"it has 19x19 taps, and \d+% of its weight is outside of the 7x7 taps"):
         restore(RGB, network, kernel="gaussian:3")
+
+
+def test_borders_of_a_photograph_are_continued():
+    """A network that inverts a circular blur, on an image that was cropped after the blur."""
+    rng = np.random.default_rng(0)
+    scene = ndimage.zoom(rng.random((14, 16, 3)), (8, 8, 1), order=3).clip(0, 1)
+    kernel = np.full((5, 5), 1 / 25)
+    blurred = ndimage.convolve(scene, kernel[..., None])[20:-20, 20:-20]
+    network = ConverseUSRNet(num_feat=4, num_block=1, num_iterations=1, kernel_residual=True).eval()
+    errors = {}
+    for borders in ("circular", "replicate", None):
+        found = restore(blurred, network, kernel=kernel, borders=borders)
+        errors[borders] = ((found - scene[20:-20, 20:-20]) ** 2).mean()
+    assert errors["replicate"] == errors[None] < 0.7 * errors["circular"]
+
+
+def test_borders_that_have_no_effect():
+    with pytest.raises(UserError, match=r"borders: ConverseSRResNet does not join them; leave --borders"):
+        restore(RGB, ConverseSRResNet(num_feat=4, num_block=1), borders="replicate")
+    with pytest.raises(UserError, match="borders: must be replicate or circular, got 'reflect'"):
+        restore(RGB, ConverseUSRNet(num_feat=4, num_block=1), kernel="gaussian:1", borders="reflect")

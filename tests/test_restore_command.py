@@ -110,7 +110,9 @@ def test_finished_files_are_skipped_and_nothing_is_overwritten(place, capsys):
     run("pictures/one.png -m sr.pth", capsys)
     Path("restored/one.png").write_bytes(b"mine")
     printed = run("pictures -m sr.pth", capsys)
-    assert "1 restored, 1 skipped, written earlier to restored (--overwrite restores again)" in printed
+    assert (
+        "1 restored, 1 skipped, already in restored, maybe with other settings (--overwrite restores again)" in printed
+    )
     assert Path("restored/one.png").read_bytes() == b"mine"
     assert run("pictures -m sr.pth", capsys).startswith("nothing to do: 2 skipped")
     run("pictures -m sr.pth --overwrite", capsys)
@@ -249,6 +251,7 @@ def test_a_network_with_a_kernel(place, capsys):
         ("pictures -m sr.pth --shard 3", "--shard: must be K/N"),
         ("pictures -m sr.pth --metric y", "--metric: has no effect without --gt DIR"),
         ("pictures -m sr.pth --lam 1", "--lam: has no effect with --model"),
+        ("pictures -m sr.pth --borders circular", "borders: ConverseSRResNet does not join them"),
         ("pictures -m sr.pth --sigma 25", "--sigma: has no effect with --model"),
         ("pictures -m sr.pth --kernel gaussian:1", "ConverseSRResNet takes no blur kernel"),
         ("pictures -m sr.pth --scale 3", "scale: ConverseSRResNet has scale 2, got 3"),

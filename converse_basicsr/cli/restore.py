@@ -95,7 +95,7 @@ def _restorer(args: argparse.Namespace, notes: list[str]) -> "Restorer":
 
     network, words = load_described(args.model, args.opt)
     print(words, flush=True)
-    return Restorer(network, kernel=kernel, scale=args.scale, **settings)
+    return Restorer(network, kernel=kernel, borders=args.borders, scale=args.scale, **settings)
 
 
 def _is_file(args: argparse.Namespace, found: list["Found"], format: "Format | None") -> bool:
@@ -125,7 +125,7 @@ def _check_quality(quality: int | None, jobs: list["Job"]) -> None:
 
 
 def _skipped(count: int, out: Path) -> str:
-    return f"{count} skipped, written earlier to {plain(out)} (--overwrite restores again)"
+    return f"{count} skipped, already in {plain(out)}, maybe with other settings (--overwrite restores again)"
 
 
 def _print_summary(run: "Run", todo: list["Job"], written: list["Job"], out: Path, metric: str) -> None:

@@ -30,7 +30,8 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--lam", type=float, metavar="X", help="weight of converse2d's prior (default: 0.02); larger "
                        "amplifies noise less and sharpens less")  # fmt: skip
     group.add_argument("--sigma", type=float, metavar="X", help="instead of --lam: the noise level, on the 0-255 scale")
-    group.add_argument("--borders", choices=("replicate", "circular"), help="of converse2d (default: replicate)")
+    group.add_argument("--borders", choices=("replicate", "circular"), help="how a blurred picture goes "
+                       "on beyond its borders; circular: it was blurred circularly (default: replicate)")  # fmt: skip
     group.add_argument("--steps", type=int, metavar="N", help="of converse2d: apply it N times (default: 4)")
     group.add_argument("--channels", choices=("y", "each"), default="y", help="of a colour picture, for a network of "
                        "one channel: the luma, or each channel (default: %(default)s)")  # fmt: skip
@@ -79,7 +80,7 @@ def check_arguments(args: argparse.Namespace) -> None:
         useless = {"--opt": args.opt, "--x8": args.x8, "--amp": args.amp, "--consistency": args.consistency}
         why = "with --method converse2d"
     else:
-        useless = {"--lam": args.lam, "--borders": args.borders, "--sigma": args.sigma, "--steps": args.steps}
+        useless = {"--lam": args.lam, "--sigma": args.sigma, "--steps": args.steps}
         why = "with --model: only --method converse2d takes it"
     for option, value in useless.items():
         if value not in (None, False):

@@ -25,6 +25,7 @@ def restore(
     network: nn.Module,
     *,
     kernel: str | os.PathLike | np.ndarray | Tensor | None = None,
+    borders: str | None = None,
     scale: int | None = None,
     tile: int | None = None,
     overlap: int = TILE_OVERLAP,
@@ -50,6 +51,8 @@ def restore(
             mode and moved to the device. A gray image is given to a network of 3 channels as three equal channels.
         kernel: the blur kernel, for a network that takes one: an array or tensor (kh, kw), or as in --kernel of the
             command: a file, 'gaussian:SIGMA[,SIGMA2,ANGLE]' or 'motion:LENGTH,ANGLE'.
+        borders: for deblurring networks, which join opposite borders: 'replicate' (None) continues the image by its
+            border pixels, as photographs need; 'circular' is for images that were blurred circularly.
         scale: the decimation factor for a network that takes a kernel; else the network has its own.
         tile: restore in tiles of that side, in pixels of the image. None: whole if `memory` allows, else in tiles.
         overlap: neighbouring tiles share at least so many pixels.
@@ -71,6 +74,7 @@ def restore(
     restorer = Restorer(
         network,
         kernel=kernel,
+        borders=borders,
         scale=scale,
         tile=tile,
         overlap=overlap,

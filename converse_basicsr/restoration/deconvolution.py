@@ -13,7 +13,7 @@ from ..ops.prior import prior_image
 
 LAM = 0.02
 STEPS = 4
-_MARGIN = 4  # kernels, around a picture whose borders are replicated; ringing from its outer edge decays there
+MARGIN = 4  # kernels, around a picture whose borders are replicated; ringing from its outer edge decays there
 BORDERS = ("replicate", "circular")
 
 
@@ -57,7 +57,7 @@ class Deconvolution(nn.Module):
         self.register_buffer("psf", torch.from_numpy(np.asarray(kernel, np.float32))[None, None])
 
     def forward(self, y: Tensor) -> Tensor:
-        margin = 0 if self.borders == "circular" else _MARGIN * max(self.psf.shape[-2:])
+        margin = 0 if self.borders == "circular" else MARGIN * max(self.psf.shape[-2:])
         y = F.pad(y, [margin] * 4, "replicate") if margin else y
         psf = self.psf.to(y)
         x = converse2d(y, psf, self.lam, self.scale, prior_image(y, self.scale, "bicubic"))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
@@ -16,7 +17,7 @@ from .devices import choose_device, is_out_of_memory, release_memory
 from .finite_call import FiniteCall
 from .memory import CONSISTENCY, Budget
 from .progress import Progress, Steps
-from .settings import check_settings, kernel_for, scale_of
+from .settings import check_settings, kernel_for, margin_for, scale_of
 from .sizes import enlarged_to, least_side
 
 LEAST_TILE = 32  # pixels; a smaller one is not tried
@@ -45,6 +46,7 @@ class Restorer:
         network: nn.Module,
         *,
         kernel: np.ndarray | None = None,
+        borders: str | None = None,
         scale: int | None = None,
         tile: int | None = None,
         overlap: int = TILE_OVERLAP,
@@ -64,6 +66,7 @@ class Restorer:
         self.in_channels = getattr(network, "in_channels", None)
         self.scale = scale_of(network, scale)
         self.kernel = kernel_for(network, kernel, note)
+        self.margin = margin_for(network, self.kernel, borders)
         self.x8 = x8
         if x8 and kernel is not None and self.scale > 1:
             raise UserError("x8: flips do not fit a blur kernel with scale above 1; leave one of them out")
@@ -85,8 +88,10 @@ class Restorer:
         self._said &= {_TILES}
 
         def run(y: Tensor) -> Tensor:
-            restored = self._restore(enlarged_to(y, self.least), steps)
-            return restored[..., : self.scale * y.shape[-2], : self.scale * y.shape[-1]]
+            continued = F.pad(y, [self.margin] * 4, "replicate") if self.margin else y
+            restored = self._restore(enlarged_to(continued, self.least), steps)
+            start, (height, width) = self.scale * self.margin, y.shape[-2:]
+            return restored[..., start : start + self.scale * height, start : start + self.scale * width]
 
         steps = Steps(progress, calls_for(x.shape[1], self.in_channels, self.channels))
         restored = restore_channels(run, x, self.in_channels, self.channels)

@@ -10,8 +10,12 @@ from ..blur_kernels import FORMS
 from ..blur_kernels.choosing import fit_kernel
 from ..errors import UserError
 from ..inference.calling import takes_kernel
+from ..networks import ConverseNet
+from ..onnx_files.running import OnnxNetwork
 from .colour import CHANNELS
+from .deconvolution import BORDERS, MARGIN
 
+_KERNEL = 7  # side of the kernels that the blind network is for
 _CUT = 0.01  # of a kernel's weight; less is not worth a note
 _NEEDS_KERNEL = (
     f"needs the blur kernel of the picture: give --kernel (kernel= in Python) {FORMS}; ConverseNet is the network for "
@@ -60,3 +64,23 @@ def kernel_for(network: nn.Module, kernel: np.ndarray | None, note: Callable[[st
     if lost > _CUT:
         note(f"the blur kernel is cut to {size}x{size} taps, which lack {lost:.0%} of its weight")
     return torch.from_numpy(fitted).float()[None, None]
+
+
+def margin_for(network: nn.Module, kernel: Tensor | None, borders: str | None) -> int:
+    """Pixels by which an image is continued for a network that inverts a circular blur.
+
+    Such are networks that take a blur kernel (None: this one does not) and ConverseNet. Circular blur joins opposite
+    borders, which do not fit together in a photograph.
+
+    Raises:
+        UserError: the borders are unknown, or have no effect.
+    """
+    if borders not in (None, *BORDERS):
+        raise UserError(f"borders: must be {' or '.join(BORDERS)}, got {borders!r}")
+    if kernel is None and not isinstance(network, ConverseNet):
+        if borders is not None:
+            raise UserError(f"borders: {type(network).__name__} does not join them; leave --borders (borders=) out")
+        return 0
+    if borders == "circular" or (isinstance(network, OnnxNetwork) and network.size):  # images of one size
+        return 0
+    return MARGIN * (_KERNEL if kernel is None else max(kernel.shape[-2:]))
