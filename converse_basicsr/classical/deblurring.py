@@ -3,6 +3,8 @@
 Shape of all: (N, C, H, W) and the kernel (N, 1, k, k) -> (N, C, H, W), at scale 1.
 """
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -40,7 +42,7 @@ class ConverseDeconvolution(nn.Module):
         return torch.cat(restored)
 
 
-class SkimageDeconvolution(NumpyMethod):
+class SkimageDeconvolution(NumpyMethod, ABC):
     """A deconvolution of scikit-image."""
 
     def forward(self, x: Tensor, kernel: Tensor, scale: int = 1) -> Tensor:
@@ -53,9 +55,9 @@ class SkimageDeconvolution(NumpyMethod):
         ]
         return torch.stack(restored)
 
+    @abstractmethod
     def deconvolve(self, image: np.ndarray, psf: np.ndarray) -> np.ndarray:
         """(H, W) and (k, k) -> (H, W)."""
-        raise NotImplementedError
 
 
 class Wiener(SkimageDeconvolution):
