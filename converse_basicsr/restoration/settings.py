@@ -10,10 +10,10 @@ from ..blur_kernels import FORMS
 from ..blur_kernels.choosing import fit_kernel
 from ..errors import UserError
 from ..inference.calling import takes_kernel
+from ..inference.deconvolution import BORDERS, MARGIN
 from ..networks import ConverseNet
 from ..onnx_files.running import OnnxNetwork
 from .colour import CHANNELS
-from .deconvolution import BORDERS, MARGIN
 
 _KERNEL = 7  # side of the kernels that the blind network is for
 _CUT = 0.01  # of a kernel's weight; less is not worth a note
