@@ -230,7 +230,22 @@ def test_restore_with_a_fixed_size_and_a_kernel(place, capsys):
     assert abs(restored("by_onnx") - restored("by_torch")).max() <= 1
     Image.new("RGB", (30, 20)).save("other.png")
     printed = run("restore other.png -m net.onnx --kernel gaussian:1.2", capsys, code=1)
-    assert "net.onnx takes images of 20x28 (height x width), got 20x30" in printed
+    assert "net.onnx takes images of 20x28 (height x width), got 20x30; export it with --size 20x30, or" in printed
+    printed = run("restore picture.png -m net.onnx --kernel gaussian:1.2 --x8", capsys, code=2)
+    assert "x8: transposes images, so it needs a square size; net.onnx takes 20x28" in printed
+
+
+def test_restore_in_tiles_of_the_fixed_size(place, capsys):
+    run("export -m srresnet.pth -o net.onnx --size 16x16", capsys)
+    printed = run("restore picture.png -m net.onnx -o whole", capsys, code=1)
+    refused = "net.onnx takes images of 16x16 (height x width), got 20x28; restore in tiles with --tile 16 (tile= in "
+    assert refused in printed and printed.count("net.onnx takes") == 1
+    run("restore picture.png -m net.onnx -o by_onnx --tile 16 --overlap 4", capsys)
+    run("restore picture.png -m srresnet.pth -o by_torch --tile 16 --overlap 4", capsys)
+    assert abs(restored("by_onnx") - restored("by_torch")).max() <= 1
+    Image.new("RGB", (12, 20)).save("narrow.png")  # narrower than a tile
+    printed = run("restore narrow.png -m net.onnx -o narrow --tile 16 --overlap 4", capsys, code=1)
+    assert "net.onnx takes images of 16x16 (height x width), got 16x12; export it with --size 16x12, or" in printed
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -46,6 +46,11 @@ def scale_of(network: nn.Module, scale: int | None) -> int:
     return scale
 
 
+def fixed_size(network: nn.Module) -> tuple[int, int] | None:
+    """(H, W) of the images of an ONNX file that takes one size; None: any."""
+    return network.size if isinstance(network, OnnxNetwork) else None
+
+
 def kernel_for(network: nn.Module, kernel: np.ndarray | None, note: Callable[[str], None]) -> Tensor | None:
     """The blur kernel as the network takes it, (1, 1, k, k); None if it takes none.
 
@@ -81,6 +86,6 @@ def margin_for(network: nn.Module, kernel: Tensor | None, borders: str | None) -
         if borders is not None:
             raise UserError(f"borders: {type(network).__name__} does not join them; leave --borders (borders=) out")
         return 0
-    if borders == "circular" or (isinstance(network, OnnxNetwork) and network.size):  # images of one size
+    if borders == "circular" or fixed_size(network):
         return 0
     return MARGIN * (_KERNEL if kernel is None else max(kernel.shape[-2:]))
