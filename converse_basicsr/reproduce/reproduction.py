@@ -77,7 +77,7 @@ def _build(protocols: list[Protocol], places: Places, val: dict) -> list[Evaluat
     if any(missing.values()):
         tqdm.write(describe_missing(missing, places))
     if not evaluations:
-        raise UserError("nothing can be measured: see the lines above for what is missing and where to get it")
+        raise UserError("nothing can be measured: get what the lines above name, then run the same command again")
     return evaluations
 
 
