@@ -1,6 +1,7 @@
 """What is missing for the protocols, in words: each file or folder once."""
 
 import shlex
+from pathlib import Path
 
 from ..errors import plain
 from .places import Missing, Places
@@ -38,5 +39,5 @@ def _table(rows: list[tuple[str, str, str | None]]) -> list[str]:
     return [f"  {name:<{names}}  {task:<{tasks}}  {source or ''}".rstrip() for name, task, source in rows]
 
 
-def _joined(folders: tuple) -> str:
+def _joined(folders: tuple[Path, ...]) -> str:
     return ", ".join(map(plain, folders))

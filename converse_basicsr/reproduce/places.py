@@ -24,7 +24,7 @@ class Missing(UserError):
     """
 
     def __init__(self, name: str, source: str | None):
-        super().__init__(f"{name}: not found")
+        super().__init__(f"{name}: not found; from {source or 'basicsr weights get'}")
         self.name = name
         self.source = source
 
