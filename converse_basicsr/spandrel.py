@@ -16,7 +16,7 @@ from .compat import prepare_torchvision
 from .errors import UserError, plain
 from .extras import install as install_command
 from .files.safetensors_file import OPTIONS_TENSOR, options_in
-from .restoration.sizes import least_side
+from .inference.sizes import least_side
 from .weights.building import Built, build_ours
 from .weights.detection import detect
 from .weights.loading import build

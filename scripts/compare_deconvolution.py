@@ -25,7 +25,7 @@ from converse_basicsr.errors import UserError
 from converse_basicsr.evaluation.scores import psnr
 from converse_basicsr.files.assets import assets_folder
 from converse_basicsr.files.image_folder import images_in
-from converse_basicsr.restoration.deconvolution import Deconvolution
+from converse_basicsr.inference.deconvolution import Deconvolution
 
 Method = Callable[[np.ndarray, np.ndarray, float], np.ndarray]  # image (H, W, 3), kernel, parameter -> (H, W, 3)
 

@@ -21,8 +21,8 @@ from converse_basicsr import __version__, networks
 from converse_basicsr.cli.allocator import keep_large_buffers
 from converse_basicsr.files.atomic import write_text
 from converse_basicsr.inference.calling import call_network, takes_kernel
-from converse_basicsr.restoration.deconvolution import Deconvolution
-from converse_basicsr.restoration.memory import widest
+from converse_basicsr.inference.deconvolution import Deconvolution
+from converse_basicsr.inference.sizes import widest
 
 TABLE = Path(__file__).parents[1] / "converse_basicsr/restoration/memory.json"
 SIDES = (320, 640)  # of the output

@@ -93,7 +93,7 @@ def caller(args: argparse.Namespace, kind: str, size: int, network):
     if kind == "openvino":
         import openvino
 
-        hints = {"INFERENCE_NUM_THREADS": args.threads}
+        hints = {"INFERENCE_NUM_THREADS": args.threads, "INFERENCE_PRECISION_HINT": "f32"}  # else bfloat16 on some
         model = openvino.Core().compile_model(str(file_of(args, kind, size)), "CPU", hints)
         return lambda *inputs: torch.from_numpy(model([each.numpy() for each in inputs])[0])
     from converse_basicsr.onnx_files import load_onnx

@@ -12,9 +12,9 @@ from converse_basicsr import classical
 from converse_basicsr.benchmark.converse import holds_converse
 from converse_basicsr.errors import UserError
 from converse_basicsr.inference.calling import call_network, takes_kernel
+from converse_basicsr.inference.deconvolution import Deconvolution
 from converse_basicsr.ops import converse2d
 from converse_basicsr.ops.blur import blur_decimate
-from converse_basicsr.restoration.deconvolution import Deconvolution
 
 from basicsr.archs import build_network
 from basicsr.utils.matlab_functions import imresize

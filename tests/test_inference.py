@@ -164,11 +164,11 @@ def test_x8_of_tiles_is_x8_of_the_whole_within_reach():
     [
         ({"lq": torch.zeros(3, 20, 20)}, r"lq must be a floating-point \(N, C, H, W\) tensor, got .* \(3, 20, 20\)"),
         ({"lq": torch.zeros(1, 3, 20, 20, dtype=torch.uint8)}, "lq must be a floating-point .* got torch.uint8"),
-        ({"scale": 0}, "scale must be an integer >= 1, got 0"),
-        ({"tile": 0, "overlap": 0}, "tile must be an integer >= 1, got 0"),
-        ({"tile": 8.0}, "tile must be an integer >= 1, got 8.0"),
-        ({"overlap": 8}, r"overlap must be an integer >= 0 and smaller than tile \(8\), got 8"),
-        ({"overlap": -1}, "overlap must be an integer >= 0 and smaller than tile .8., got -1"),
+        ({"scale": 0}, "scale must be an integer of 1 or more, got 0"),
+        ({"tile": 0, "overlap": 0}, "tile must be an integer of 1 or more, got 0"),
+        ({"tile": 8.0}, "tile must be an integer of 1 or more, got 8.0"),
+        ({"overlap": 8}, r"overlap must be smaller than tile \(8\), got 8"),
+        ({"overlap": -1}, "overlap must be an integer of 0 or more, got -1"),
         ({"scale": 2}, r"return \(1, C, 16, 16\) for a tile \(1, 3, 8, 8\) and scale 2, got \(1, 3, 8, 8\)"),
     ],
 )

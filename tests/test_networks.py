@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from converse_basicsr import Converse2D, converse2d
+from converse_basicsr.inference.deconvolution import Deconvolution, smoothed
 from converse_basicsr.networks import (
     ConverseDnCNN,
     ConverseNet,
@@ -16,7 +17,6 @@ from converse_basicsr.networks import (
 )
 from converse_basicsr.networks.noise_level import noise_level
 from converse_basicsr.networks.smoothing import Smoothing
-from converse_basicsr.restoration.deconvolution import Deconvolution, smoothed
 
 PUBLISHED = {
     "converse_dncnn": (ConverseDnCNN, 796_353),
@@ -322,7 +322,7 @@ def test_noise_level_needs_three_pixels():
         (ConverseUSRNet, {"reuse_input": True}, "reuse_input needs kernel_residual: true"),
         (ConverseUSRNet, {"smooth_prior": True}, "smooth_prior needs reuse_input: true"),
         (ConverseUSRNet, {"kernel_residual": 1}, "kernel_residual must be True or False, got 1"),
-        (DeconvolutionResNet, {"lam": 0}, "lam must be above 0, got 0"),
+        (DeconvolutionResNet, {"lam": 0}, "lam must be a number above 0, got 0"),
         (DeconvolutionResNet, {"prior": "cubic"}, "prior 'cubic' is not known"),
     ],
 )

@@ -15,7 +15,7 @@ pytest.importorskip("onnxruntime")
 import onnx
 import onnxruntime
 
-from converse_basicsr import Converse2D, load_network
+from converse_basicsr import Converse2D, load_network, restore
 from converse_basicsr.cli import main
 from converse_basicsr.errors import UserError
 from converse_basicsr.files.checkpoint import save_file
@@ -230,7 +230,22 @@ def test_restore_with_a_fixed_size_and_a_kernel(place, capsys):
     assert abs(restored("by_onnx") - restored("by_torch")).max() <= 1
     Image.new("RGB", (30, 20)).save("other.png")
     printed = run("restore other.png -m net.onnx --kernel gaussian:1.2", capsys, code=1)
-    assert "net.onnx takes images of 20x28 (height x width), got 20x30" in printed
+    assert "net.onnx takes images of 20x28 (height x width), got 20x30; export it with --size 20x30, or" in printed
+    printed = run("restore picture.png -m net.onnx --kernel gaussian:1.2 --x8", capsys, code=2)
+    assert "x8: transposes images, so it needs a square size; net.onnx takes 20x28" in printed
+
+
+def test_restore_in_tiles_of_the_fixed_size(tmp_path):
+    network, image = built("dncnn"), torch.rand(1, 20, 28)
+    export_onnx(network, tmp_path / "net.onnx", (16, 16))
+    runtime = load_onnx(tmp_path / "net.onnx")
+    with pytest.raises(UserError, match=r"takes images of 16x16 \(height x width\), got 20x28; restore in tiles with "):
+        restore(image, runtime)
+    tiles = {"tile": 16, "overlap": 4}
+    with pytest.warns(UserWarning, match="in 4 tiles of 16"):
+        torch.testing.assert_close(restore(image, runtime, **tiles), restore(image, network, **tiles))
+    with pytest.raises(UserError, match="got 16x12; export it with --size 16x12, or"):  # narrower than a tile
+        restore(image[..., :12], runtime, **tiles)
 
 
 @pytest.mark.parametrize(("options", "message"), [

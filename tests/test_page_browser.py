@@ -11,7 +11,7 @@ from PIL import Image
 from served_page import LARGE, command
 
 from converse_basicsr import deconvolve, load_network, restore
-from converse_basicsr.restoration.deconvolution import STEPS
+from converse_basicsr.inference.deconvolution import STEPS
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (requirements-test.txt)")
 from selenium.webdriver.common.by import By  # noqa: E402

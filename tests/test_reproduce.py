@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -71,9 +72,11 @@ def test_tables_pictures_and_what_is_left_out(small, capsys):
     printed = capsys.readouterr().out
     mean = np.mean([metrics["psnr"] for metrics in results["sr_conversesrresnet_set5"]["images"].values()])
     assert f"| sr | ConverseSRResNet | Set5 | - | 3 | {mean:.4f} | 32.25 | {mean - 32.25:+.2f} |" in printed
-    assert re.search(r"left out: sr_\w+_set14: Set14: no folder set14 in data; available from", printed)
-    assert "converse_usrnet.pth: not found in weights; `basicsr weights get` downloads it" in printed
-    assert "blur_kernels/kernel_3.npy: not found in data" in printed
+    assert re.search(r"^  set14 +sr +links in BasicSR's docs", printed, re.MULTILINE)
+    assert re.search(r"^  converse_usrnet.pth +deblurring$", printed, re.MULTILINE)
+    assert "next: basicsr weights get converse_usrnet --dir weights" in printed
+    assert re.search(r"^  blur_kernels/kernel_3.npy +deblurring", printed, re.MULTILINE)
+    assert "blur_kernels/kernel_1.npy" not in printed and "  set5" not in printed
     assert (small / "results/reproduce/results.md").read_text().count("| 2.png |") == 3
     assert (small / "results/reproduce/sr_conversesrresnet_set5/1.png").is_file()
 
@@ -162,7 +165,7 @@ def test_ground_truth_is_one_folder(tmp_path, folders, chosen):
     for folder in folders:
         (tmp_path / "testsets/Set5" / folder).mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(tmp_path / "testsets/Set5" / folder / "baby.png"), np.zeros((8, 8, 3), np.uint8))
-    places, protocol = Places((), (tmp_path,)), choose(["sr"], ["set5"])[0]
+    places, protocol = Places(None, (tmp_path,)), choose(["sr"], ["set5"])[0]
     if chosen:
         assert places.images(protocol) == tmp_path / "testsets/Set5" / chosen
     else:
@@ -231,7 +234,7 @@ def test_published_numbers(assets, tmp_path, name):
     image, psnr, ssim = MEASURED[name]
     (tmp_path / protocol.test_set).mkdir()
     (tmp_path / protocol.test_set / image).symlink_to(assets / "testsets" / protocol.test_set / image)
-    places = Places((assets / "weights",), (tmp_path,))
+    places = Places(assets / "weights", (tmp_path,))
     reproduce([protocol], places, tmp_path / "out")
     measured = json.loads((tmp_path / "out/results.json").read_text())[name]["images"][image]
     assert abs(measured["psnr"] - psnr) < 0.005 and abs(measured["ssim"] - ssim) < 0.0002
@@ -244,11 +247,54 @@ def test_published_deblurring(assets, tmp_path, network, psnr):
     (tmp_path / "set5").mkdir()
     (tmp_path / "set5/butterfly_GT.bmp").symlink_to(assets / "testsets/set5/butterfly_GT.bmp")
     (tmp_path / "blur_kernels").symlink_to(assets / "blur_kernels")
-    reproduce([protocol], Places((assets / "weights",), (tmp_path,)), tmp_path / "out")
+    reproduce([protocol], Places(assets / "weights", (tmp_path,)), tmp_path / "out")
     measured = json.loads((tmp_path / "out/results.json").read_text())[protocol.name]["images"]["butterfly_GT.bmp"]
     assert abs(measured["psnr"] - psnr) < 0.005
 
 
-def test_nothing_there_is_said(tmp_path):
-    with pytest.raises(UserError, match="nothing can be measured"):
-        reproduce(list(PROTOCOLS), Places((tmp_path,), (tmp_path,)), tmp_path / "out")
+@pytest.mark.parametrize("arguments", [[], ["--weights", "my weights"]])
+def test_what_is_missing_is_named_once_with_its_source_and_the_next_step(in_tmp, monkeypatch, capsys, arguments):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(in_tmp / "cache"))
+    monkeypatch.setenv("CONVERSE_ASSETS", str(in_tmp / "none"))
+    (in_tmp / "my weights").mkdir()
+    assert main(["reproduce", *arguments]) == 2
+    printed, error = capsys.readouterr()
+    for name, task in (
+        ("converse_dncnn.pth", "denoising"),
+        ("converse_srresnet.pth", "sr"),
+        ("conversenet.pth", "deblurring"),
+        ("converse_usrnet.pth", "deblurring"),
+        ("set12", "denoising +https://github.com/cszn/DnCNN"),
+        ("set5", "sr, deblurring +links in BasicSR's docs"),
+        ("urban100", "sr, deblurring"),
+        ("blur_kernels", "deblurring +kernel_1.npy ... kernel_5.npy of the paper's code"),
+    ):
+        assert len(re.findall(rf"^  {name} +{task}", printed, re.MULTILINE)) == 1
+    command = "basicsr weights get converse_dncnn converse_srresnet conversenet converse_usrnet"
+    assert f"next: {command}{' --dir ' + repr(arguments[1]) if arguments else ''}\n" in printed
+    assert "left out: 36 of 36 protocols" in printed and len(printed.splitlines()) < 20
+    assert "not in my weights:" in printed if arguments else "not in ., experiments/pretrained_models, " in printed
+    assert "nothing can be measured" in error and len(error.splitlines()) == 1
+
+
+def test_a_set_that_is_no_use_is_named_once(small, capsys):
+    (small / "data/testsets/Set5/LR").mkdir()
+    cv2.imwrite(str(small / "data/testsets/Set5/LR/0.png"), np.zeros((40, 48, 3), np.uint8))
+    run(small, code=2)
+    assert capsys.readouterr().out.count("cannot tell which images are the ground truth") == 1
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="elsewhere the cache folder is not set by XDG_CACHE_HOME")
+def test_published_weights_are_told_from_others(assets, in_tmp, monkeypatch, capsys):
+    """Without --weights only the published files count, wherever they are."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(in_tmp / "cache"))
+    monkeypatch.setenv("CONVERSE_ASSETS", str(in_tmp / "none"))
+    protocol = choose(["sr"], ["set5"])[0]
+    (in_tmp / protocol.weights).write_bytes(b"mine")
+    places = Places(None, ())
+    with pytest.raises(UserError, match="converse_srresnet.pth: not found"):
+        places.checkpoint(protocol)
+    assert "not used: converse_srresnet.pth is not the published" in capsys.readouterr().err
+    (in_tmp / protocol.weights).unlink()
+    (in_tmp / protocol.weights).symlink_to(assets / "weights" / protocol.weights)
+    assert places.checkpoint(protocol) == Path(protocol.weights)

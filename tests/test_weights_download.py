@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_a_download_gets_its_name_when_it_is_complete(server, tmp_path, capsys):
     assert path.read_bytes() == CONTENT and path.name == "net.pth"
     assert server.paths == ["/folder/net.pth"]
     assert LICENCE in capsys.readouterr().err
-    assert {file.name for file in path.parent.iterdir()} <= {"net.pth", ".net.pth.lock"}
+    assert [file.name for file in path.parent.iterdir()] == ["net.pth"]
     assert fetch(tmp_path / "new/folder") == path and len(server.paths) == 1  # it is there already
 
 
@@ -82,6 +83,18 @@ def test_what_stays_wrong_is_one_line_with_address_target_and_checksum(server, t
     assert all(part in message for part in (ENTRY.address, str(tmp_path / "net.pth"), ENTRY.sha256, "524,288 bytes"))
     assert "\n" not in message and len(server.paths) == requests
     assert not (tmp_path / "net.pth").exists()
+    assert {file.name for file in tmp_path.iterdir()} <= {"net.pth.download"}  # which the next call continues
+
+
+def test_ctrl_c_leaves_the_rest_of_a_download_and_nothing_else(server, tmp_path, monkeypatch):
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupt)  # before the second attempt
+    server.ways = ["cut"]
+    with pytest.raises(KeyboardInterrupt):
+        fetch(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["net.pth.download"]
 
 
 def test_an_interrupted_download_is_continued_by_the_next_call(server, tmp_path):
@@ -204,3 +217,39 @@ def test_a_published_name_stands_for_the_file(published, in_tmp):
 
     assert load_network("conversenet").in_channels == 3
     assert locate("conversenet") == cache_folder() / "conversenet.pth" and len(published.paths) == 1
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="elsewhere the cache folder is not set by XDG_CACHE_HOME")
+def test_published_files_are_looked_for_in_this_order(published, assets, in_tmp, monkeypatch, capsys):
+    """The current folder, experiments/pretrained_models, the cache, $CONVERSE_ASSETS/weights; a path comes first."""
+    monkeypatch.setenv("CONVERSE_ASSETS", str(in_tmp / "assets"))
+    folders = [in_tmp / name for name in ("assets/weights", "cache/converse_basicsr/weights",
+                                          "experiments/pretrained_models", ".")]  # fmt: skip
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "conversenet.pth").symlink_to(assets / "weights/conversenet.pth")
+        assert locate("conversenet").absolute() == folder / "conversenet.pth"
+    Path("conversenet").mkdir()
+    Path("conversenet/model.safetensors").touch()
+    assert locate("conversenet") == Path("conversenet/model.safetensors")
+    assert published.paths == [] and capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="elsewhere the cache folder is not set by XDG_CACHE_HOME")
+@pytest.mark.parametrize("content", [b"a page", bytes(PUBLISHED["conversenet"].size)], ids=["size", "sha256"])
+def test_another_file_of_that_name_is_said_not_used(published, in_tmp, capsys, content):
+    from converse_basicsr.weights.locating import say_once
+
+    say_once.cache_clear()
+    Path("conversenet.pth").write_bytes(content)
+    for _ in range(2):  # the second time it is in the cache
+        assert locate("conversenet") == cache_folder() / "conversenet.pth"
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("not used")]
+    assert len(lines) == 1 and "conversenet.pth is not the published conversenet.pth (1,007,994 bytes, " in lines[0]
+    assert locate("conversenet.pth") == Path("conversenet.pth") and len(published.paths) == 1
+
+
+@pytest.mark.parametrize("path", ["conversenet.pth", "experiments/pretrained_models/conversenet.pth"])
+def test_a_missing_path_of_a_published_file_suggests_the_name(in_tmp, path):
+    with pytest.raises(UserError, match=f"no such checkpoint: {path}; the name conversenet finds or downloads"):
+        locate(path)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..restoration.deconvolution import BORDERS, Deconvolution
-from .method import NumpyMethod, by_channel, check_above_zero, check_count
+from ..arguments import check_above_zero, check_count
+from ..inference.deconvolution import BORDERS, Deconvolution
+from .method import NumpyMethod, by_channel
 
 
 class ConverseDeconvolution(nn.Module):

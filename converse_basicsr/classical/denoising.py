@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from .method import NumpyMethod, by_channel, check_above_zero, check_count
+from ..arguments import check_above_zero, check_count
+from .method import NumpyMethod, by_channel
 
 
 class BM3D(NumpyMethod):

@@ -37,15 +37,3 @@ def by_channel(method: Callable[[np.ndarray], np.ndarray], image: Tensor) -> Ten
     """Apply a method from (H, W) to (H, W), float64, to every channel of (C, H, W)."""
     channels = [method(channel) for channel in image.detach().cpu().double().numpy()]
     return image.new_tensor(np.stack(channels))
-
-
-def check_above_zero(name: str, value: float) -> None:
-    """Raise ValueError unless the value is a number above 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be a number above 0, got {value!r}")
-
-
-def check_count(name: str, value: int) -> None:
-    """Raise ValueError unless the value is an integer of 1 or more."""
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{name} must be an integer of 1 or more, got {value!r}")

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
+from ..arguments import check_count
 from ..degradations.bicubic import enlarge_batch
-from .method import check_count
 
 
 class Bicubic(nn.Module):

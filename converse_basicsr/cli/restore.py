@@ -84,7 +84,7 @@ def _restorer(args: argparse.Namespace, notes: list[str]) -> "Restorer":
     settings |= {"consistency": args.consistency, "consistency_lam": args.consistency_lam}
     settings |= {"device": args.device or default_device(), "channels": args.channels, "note": notes.append}
     if args.method:
-        from ..restoration.deconvolution import build_deconvolution
+        from ..inference.deconvolution import build_deconvolution
 
         network = build_deconvolution(kernel, args.lam, args.sigma, args.scale, args.borders, args.steps)
         taps = "x".join(map(str, kernel.shape))

@@ -1,4 +1,4 @@
-"""Restoration of tensors in tiles, with self-ensemble, and consistent with the input. Needs only torch."""
+"""Restoration of tensors: tiles, self-ensemble, consistency with the input, deconvolution. Needs only torch."""
 
 from .consistency import CONSISTENCY_LAM, Consistency, bicubic_psf
 from .self_ensemble import restore_x8

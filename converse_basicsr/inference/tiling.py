@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..arguments import check_count
+
 TILE_OVERLAP = 16  # default, in pixels of the input
 
 
@@ -102,12 +104,11 @@ def _weights(targets: list[slice]) -> list[Tensor]:
 def _check(lq: Tensor, scale: int, tile: int, overlap: int) -> None:
     if lq.dim() != 4 or not lq.is_floating_point():
         raise ValueError(f"lq must be a floating-point (N, C, H, W) tensor, got {lq.dtype} {tuple(lq.shape)}")
-    if not isinstance(scale, int) or scale < 1:
-        raise ValueError(f"scale must be an integer >= 1, got {scale!r}")
-    if not isinstance(tile, int) or tile < 1:
-        raise ValueError(f"tile must be an integer >= 1, got {tile!r}")
-    if not isinstance(overlap, int) or not 0 <= overlap < tile:
-        raise ValueError(f"overlap must be an integer >= 0 and smaller than tile ({tile}), got {overlap!r}")
+    check_count("scale", scale)
+    check_count("tile", tile)
+    check_count("overlap", overlap, least=0)
+    if overlap >= tile:
+        raise ValueError(f"overlap must be smaller than tile ({tile}), got {overlap}")
 
 
 def _check_restored(restored: Tensor, patch: Tensor, scale: int) -> None:

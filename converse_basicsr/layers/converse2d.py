@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ..arguments import check_above_zero, check_count, check_flag
 from ..ops import FilterCache, converse2d
 from ..ops.padding import check_padding
 from ..ops.prior import Prior, check_prior, regularisation
@@ -54,18 +55,17 @@ class Converse2D(nn.Module):
         fast_size: bool = False,
     ):
         super().__init__()
+        check_count("in_channels", in_channels)
         if out_channels != in_channels:
             raise ValueError(f"Converse2D is depthwise: out_channels ({out_channels}) must be {in_channels}")
-        for name, value in (("kernel_size", kernel_size), ("scale", scale)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
+        check_count("kernel_size", kernel_size)
+        check_count("scale", scale)
         check_padding(padding, padding_mode)
         if psf_init not in PSF_INITS:
             raise ValueError(f"psf_init must be one of {', '.join(PSF_INITS)}, got {psf_init!r}")
         check_flag("learn_lam", learn_lam)
         check_flag("fast_size", fast_size)
-        if eps <= 0:
-            raise ValueError(f"eps must be > 0, got {eps!r}")
+        check_above_zero("eps", eps)
         check_prior(prior)
         self.in_channels = in_channels
         self.kernel_size = kernel_size
@@ -131,9 +131,3 @@ class Converse2D(nn.Module):
             f"padding_mode={self.padding_mode!r}, eps={self.eps}, prior={self.prior!r}, psf_init={self.psf_init!r}, "
             f"learn_lam={self.learn_lam}, fast_size={self.fast_size}"
         )
-
-
-def check_flag(name: str, value: bool) -> None:
-    """Raise ValueError unless the value is True or False."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, got {value!r}")

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from ..arguments import check_count, check_flag
 from ..ops.dispatch import needs_plain_operations
 from .branch_checkpointed import again, count_groups
-from .converse2d import check_flag
 from .layer_norm import LayerNorm2d
 from .pointwise import PointwiseConv2d
 from .residual_branch import add_branch
@@ -56,6 +56,8 @@ class ConverseBlock(nn.Module):
         use_checkpoint: bool = False,
     ):
         super().__init__()
+        check_count("num_feat", num_feat)
+        check_count("kernel_size", kernel_size)
         check_flag("use_checkpoint", use_checkpoint)
         self.use_checkpoint = use_checkpoint
         wide = 2 * num_feat

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ..arguments import check_count
 from ..ops.dispatch import needs_plain_operations, without_autocast
 
 
@@ -20,6 +21,7 @@ class LayerNorm2d(nn.Module):
 
     def __init__(self, num_feat: int, eps: float = 1e-5):
         super().__init__()
+        check_count("num_feat", num_feat)
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(num_feat))
         self.bias = nn.Parameter(torch.zeros(num_feat))

@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..arguments import check_count
 from .converse2d import Converse2D
 
 SPATIAL_OPS = ("converse", "conv", "conv_transpose")
@@ -36,6 +37,9 @@ def build_spatial_op(
             'conv_transpose' (depthwise transposed convolution with stride s).
     """
     check_spatial_op(spatial_op)
+    check_count("num_feat", num_feat)
+    check_count("kernel_size", kernel_size)
+    check_count("scale", scale)
     if spatial_op == "converse":
         options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size
         return Converse2D(num_feat, num_feat, kernel_size, scale, *options)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..arguments import check_count, check_odd
 from .converse2d import Converse2D
 
 UPSAMPLERS = ("pixelshuffle", "conv_transpose", "nearest_conv", "converse", "carafe", "dysample")
@@ -30,8 +31,10 @@ def build_upsampler(
         kernel_size: k of Converse2D; None means s.
 
     Raises:
-        ValueError: the name is not known, num_feat does not fit it, or it has no kernel_size.
+        ValueError: the name is not known, num_feat does not fit it, it has no kernel_size, or a count is below 1.
     """
+    check_count("num_feat", num_feat)
+    check_count("scale", scale)
     if kernel_size is not None and upsampler != "converse":
         raise ValueError(f"the kernel size can be chosen with upsampler 'converse' only, got {upsampler!r}")
     if upsampler == "pixelshuffle":
@@ -57,6 +60,8 @@ class NearestConv2d(nn.Conv2d):
     """Nearest upsampling by s, then a 3x3 convolution."""
 
     def __init__(self, num_feat: int, scale: int):
+        check_count("num_feat", num_feat)
+        check_count("scale", scale)
         super().__init__(num_feat, num_feat, 3, padding=1)
         self.scale = scale
 
@@ -82,6 +87,11 @@ class Carafe(nn.Module):
         self, num_feat: int, scale: int, kernel_size: int = 5, encoder_size: int = 3, num_compressed: int = 64
     ):
         super().__init__()
+        check_count("num_feat", num_feat)
+        check_count("scale", scale)
+        check_odd("kernel_size", kernel_size)
+        check_odd("encoder_size", encoder_size)
+        check_count("num_compressed", num_compressed)
         self.scale = scale
         self.kernel_size = kernel_size
         taps = kernel_size**2
@@ -118,6 +128,9 @@ class DySample(nn.Module):
 
     def __init__(self, num_feat: int, scale: int, groups: int = 4, scope: float = 0.25):
         super().__init__()
+        check_count("num_feat", num_feat)
+        check_count("scale", scale)
+        check_count("groups", groups)
         if num_feat % groups:
             raise ValueError(f"dysample needs num_feat to be a multiple of {groups}, got {num_feat}")
         self.scale = scale

@@ -4,6 +4,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from ..arguments import check_count
 from ..layers import ConverseBlock
 from ..layers.pointwise import PointwiseConv2d
 from .initialisation import invert_pointwise
@@ -21,7 +22,7 @@ class ConverseDnCNN(nn.Module):
         num_in_ch (int): Channels of the input. Default: 1.
         num_out_ch (int): Channels of the output. Default: 1.
         num_feat (int): Channels of the features. Default: 64.
-        num_block (int): Number of blocks. Default: 20.
+        num_block (int): Number of blocks, 0 or more. Default: 20.
         kernel_size (int): Side k of the kernels. Default: 7.
         padding (int | None): Padding of Converse2D; None means k - 1. Default: None.
         padding_mode (str): 'circular', 'reflect', 'replicate' or 'constant'. Default: 'circular'.
@@ -53,6 +54,10 @@ class ConverseDnCNN(nn.Module):
         use_checkpoint: bool = False,
     ):
         super().__init__()
+        check_count("num_in_ch", num_in_ch)
+        check_count("num_out_ch", num_out_ch)
+        check_count("num_feat", num_feat)
+        check_count("num_block", num_block, least=0)
         self.in_channels = num_in_ch
         self.scale = 1
         options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op

@@ -5,6 +5,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..arguments import check_count
 from ..layers import ConverseBlock
 from ..layers.activation import gelu_after
 from ..layers.pointwise import PointwiseConv2d
@@ -26,7 +27,7 @@ class ConverseSRResNet(nn.Module):
         num_in_ch (int): Channels of the input. Default: 3.
         num_out_ch (int): Channels of the output; equal to num_in_ch, or any number if num_in_ch is 1. Default: 3.
         num_feat (int): Channels of the features. Default: 64.
-        num_block (int): Number of blocks before the upsamplers. Default: 16.
+        num_block (int): Number of blocks before the upsamplers, 0 or more. Default: 16.
         upscale (int): 2, 3, 4 or 8. Default: 4.
         kernel_size (int): Side k of the blocks' kernels. Default: 5.
         padding (int | None): Padding in the blocks; None means k - 1. Default: None.
@@ -63,6 +64,10 @@ class ConverseSRResNet(nn.Module):
         use_checkpoint: bool = False,
     ):
         super().__init__()
+        check_count("num_in_ch", num_in_ch)
+        check_count("num_out_ch", num_out_ch)
+        check_count("num_feat", num_feat)
+        check_count("num_block", num_block, least=0)
         check_upscaling(upscale, num_in_ch, num_out_ch)
         self.in_channels = num_in_ch
         self.scale = upscale

@@ -5,8 +5,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ..arguments import check_count, check_flag
 from ..layers import ConverseBlock
-from ..layers.converse2d import check_flag
 from ..layers.pointwise import PointwiseConv2d
 from ..ops.prior import regularisation_bias
 from .data_step import DataStep, weight_for_noise
@@ -49,7 +49,7 @@ class ConverseUSRNet(nn.Module):
         num_in_ch (int): Channels of the input. Default: 3.
         num_out_ch (int): Channels of the output. Default: 3.
         num_feat (int): Channels of the features. Default: 64.
-        num_block (int): Number of blocks of the prior step. Default: 7.
+        num_block (int): Number of blocks of the prior step, 0 or more. Default: 7.
         num_iterations (int): Number of data and prior steps. Default: 5.
         kernel_size (int): Side k of the blocks' kernels. Default: 3.
         padding (int | None): Padding in the blocks; None means k - 1. Default: None.
@@ -70,7 +70,7 @@ class ConverseUSRNet(nn.Module):
             otherwise only the first one does, and the later ones invert the current features. Not in the paper; needs
             kernel_residual. Default: False, as published.
         smooth_prior (bool): Filter the features before they are the prior of a data step: 5x5 learned taps per channel,
-            which start as a weak low-pass. Untrained, the network is then `restoration.deconvolution.Deconvolution` in
+            which start as a weak low-pass. Untrained, the network is then `inference.deconvolution.Deconvolution` in
             num_iterations steps, for the same first prior. Not in the paper; needs reuse_input. Default: False.
         adapt_to_noise (bool): Estimate the noise level of each image and multiply the regularisation weights of the
             data steps by its square (1 for a standard deviation of 2.55 on the 0-255 scale). For training with a range
@@ -103,6 +103,13 @@ class ConverseUSRNet(nn.Module):
         adapt_to_noise: bool = False,
     ):
         super().__init__()
+        check_count("num_in_ch", num_in_ch)
+        check_count("num_out_ch", num_out_ch)
+        check_count("num_feat", num_feat)
+        check_count("num_block", num_block, least=0)
+        check_count("num_iterations", num_iterations)
+        check_count("psf_size", psf_size)
+        check_count("num_embed", num_embed)
         check_flag("kernel_residual", kernel_residual)
         check_flag("reuse_input", reuse_input)
         check_flag("smooth_prior", smooth_prior)

@@ -4,6 +4,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from ..arguments import check_count
 from ..layers import ConverseBlock
 from ..layers.pointwise import PointwiseConv2d
 from .denoiser import Denoiser
@@ -22,7 +23,7 @@ class ConverseNet(nn.Module):
         num_in_ch (int): Channels of the input. Default: 3.
         num_out_ch (int): Channels of the output. Default: 3.
         num_feat (int): Channels of the features. Default: 64.
-        num_block (int): Number of blocks. Default: 7.
+        num_block (int): Number of blocks, 0 or more. Default: 7.
         num_iterations (int): How often the blocks are applied. Default: 5.
         kernel_size (int): Side k of the kernels. Default: 3.
         padding (int | None): Padding of Converse2D; None means k - 1. Default: None.
@@ -56,6 +57,11 @@ class ConverseNet(nn.Module):
         use_checkpoint: bool = False,
     ):
         super().__init__()
+        check_count("num_in_ch", num_in_ch)
+        check_count("num_out_ch", num_out_ch)
+        check_count("num_feat", num_feat)
+        check_count("num_block", num_block, least=0)
+        check_count("num_iterations", num_iterations)
         self.in_channels = num_in_ch
         self.scale = 1
         options = padding, padding_mode, eps, prior, psf_init, learn_lam, fast_size, spatial_op

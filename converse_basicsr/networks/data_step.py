@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.converse2d import check_flag
+from ..arguments import check_flag
 from ..layers.spatial import check_spatial_op
 from ..ops import converse2d
 from ..ops.blur import depthwise

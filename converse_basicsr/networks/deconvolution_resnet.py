@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ..arguments import check_above_zero, check_count
 from ..ops import converse2d
 from ..ops.prior import check_prior
 from .upsampler_srresnet import ResidualBlock
@@ -16,21 +17,23 @@ class DeconvolutionResNet(nn.Module):
     Args:
         num_in_ch (int): Channels of the input and output. Default: 3.
         num_feat (int): Channels of the features. Default: 64.
-        num_block (int): Number of residual blocks of two 3x3 convolutions. Default: 7.
+        num_block (int): Number of residual blocks of two 3x3 convolutions, 0 or more. Default: 7.
         lam (float): Weight of the prior in the deconvolution, above 0. Default: 0.05.
         prior (str): 'nearest', 'zero', 'bilinear' or 'bicubic', see Converse2D. Default: 'nearest'.
 
     Raises:
-        ValueError: lam is not above 0, or the prior is not known.
+        ValueError: an argument is not valid; names it.
     """
 
     def __init__(
         self, num_in_ch: int = 3, num_feat: int = 64, num_block: int = 7, lam: float = 0.05, prior: str = "nearest"
     ):
         super().__init__()
+        check_count("num_in_ch", num_in_ch)
+        check_count("num_feat", num_feat)
+        check_count("num_block", num_block, least=0)
         check_prior(prior)
-        if lam <= 0:
-            raise ValueError(f"lam must be above 0, got {lam!r}")
+        check_above_zero("lam", lam)
         self.in_channels = num_in_ch
         self.scale = 1  # without the argument scale
         self.lam = lam

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from ..layers.converse2d import check_flag
+from ..arguments import check_count, check_flag
 
 
 class DnCNN(nn.Module):
@@ -25,8 +25,9 @@ class DnCNN(nn.Module):
         super().__init__()
         self.in_channels = num_in_ch
         self.scale = 1
-        if num_layer < 2:
-            raise ValueError(f"num_layer must be at least 2, got {num_layer!r}")
+        check_count("num_in_ch", num_in_ch)
+        check_count("num_feat", num_feat)
+        check_count("num_layer", num_layer, least=2)
         check_flag("batch_norm", batch_norm)
         layers = [nn.Conv2d(num_in_ch, num_feat, 3, padding=1), nn.ReLU(inplace=True)]
         for _ in range(num_layer - 2):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.converse2d import check_flag
+from ..arguments import check_count, check_flag
 from ..layers.upsamplers import build_upsampler
 from .upscaling import STAGES, check_upscaling
 
@@ -45,7 +45,7 @@ class UpsamplerSRResNet(nn.Module):
         num_in_ch (int): Channels of the input. Default: 3.
         num_out_ch (int): Channels of the output; equal to num_in_ch, or any number if num_in_ch is 1. Default: 3.
         num_feat (int): Channels of the features. Default: 64.
-        num_block (int): Number of residual blocks. Default: 16.
+        num_block (int): Number of residual blocks, 0 or more. Default: 16.
         upscale (int): 2, 3, 4 or 8; 4 and 8 in stages of 2. Default: 4.
         upsampler (str): 'pixelshuffle', 'conv_transpose', 'nearest_conv', 'converse', 'carafe' or 'dysample', see
             layers/upsamplers.py. Upsamplers that do not mix channels follow a 3x3 convolution, as PixelShuffle does.
@@ -69,6 +69,12 @@ class UpsamplerSRResNet(nn.Module):
         single_step: bool = False,
     ):
         super().__init__()
+        check_count("num_in_ch", num_in_ch)
+        check_count("num_out_ch", num_out_ch)
+        check_count("num_feat", num_feat)
+        check_count("num_block", num_block, least=0)
+        if up_kernel_size is not None:
+            check_count("up_kernel_size", up_kernel_size)
         check_upscaling(upscale, num_in_ch, num_out_ch)
         check_flag("single_step", single_step)
         self.in_channels = num_in_ch

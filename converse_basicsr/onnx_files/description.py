@@ -9,8 +9,7 @@ from torch import nn
 from .. import __version__
 from ..errors import UserError
 from ..inference.calling import takes_kernel
-from ..restoration.memory import widest
-from ..restoration.sizes import least_side
+from ..inference.sizes import least_side, widest
 
 KEY = "converse_basicsr"  # the version of the package; the other names are those of the attributes
 

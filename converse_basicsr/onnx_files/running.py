@@ -48,6 +48,9 @@ def import_onnxruntime(purpose: str):
 class OnnxNetwork(nn.Module):
     """A network that onnxruntime computes: (N, in_channels, h, w) -> (N, C', scale*h, scale*w), without gradients.
 
+    Attributes:
+        size: (H, W) of all images, or None for any size.
+
     Args:
         session: of onnxruntime.
         described: what the file says.
@@ -74,17 +77,22 @@ class OnnxNetwork(nn.Module):
         if lq.dim() != 4 or lq.shape[1] != self.in_channels:
             raise UserError(f"{self.name} takes images of {self.in_channels} channels, got {tuple(lq.shape)}")
         if self.size not in (None, tuple(lq.shape[-2:])):
-            fixed, found = (f"{height}x{width}" for height, width in (self.size, lq.shape[-2:]))
-            raise UserError(
-                f"{self.name} takes images of {fixed} (height x width), got {found}; export it with --size {found}, or "
-                "with --dynamic for any size"
-            )
+            raise UserError(self._other_size(*lq.shape[-2:]))
         if min(lq.shape[-2:]) < self.least_side:
             raise UserError(f"{self.name} takes images of {self.least_side} pixels a side and more")
         names = [each.name for each in self.session.get_inputs()]
         arrays = [each.detach().to("cpu", self.dtype).contiguous().numpy() for each in inputs]
         [result] = self.session.run(None, dict(zip(names, arrays, strict=True)))
         return torch.from_numpy(result).to(lq)
+
+    def _other_size(self, height: int, width: int) -> str:
+        own = min(self.size)
+        tiles = own == max(self.size) <= min(height, width)  # which all have the same size
+        return (
+            f"{self.name} takes images of {self.size[0]}x{self.size[1]} (height x width), got {height}x{width}; "
+            f"{f'restore in tiles with --tile {own} (tile= in Python), or ' if tiles else ''}"
+            f"export it with --size {height}x{width}, or with --dynamic for any size"
+        )
 
 
 class OnnxKernelNetwork(OnnxNetwork):

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..arguments import check_count
 from .adjoint import squared_modulus
 from .blockwise import fits_block, solve_blockwise
 from .cache import FilterCache
@@ -146,8 +147,7 @@ def _compute_dtype(y: Tensor, *others: Tensor | float | str) -> torch.dtype:
 def _check(y: Tensor, psf: Tensor, lam: Tensor | float, scale: int, x0: Prior) -> None:
     if y.dim() != 4 or not y.is_floating_point():
         raise ValueError(f"y must be a floating-point (N, C, h, w) tensor, got {y.dtype} {tuple(y.shape)}")
-    if not isinstance(scale, int) or scale < 1:
-        raise ValueError(f"scale must be an integer >= 1, got {scale!r}")
+    check_count("scale", scale)
     n, c, h, w = y.shape
     if psf.dim() != 4 or not _broadcasts(psf, n, c):
         raise ValueError(f"psf must be (1 or {n}, 1 or {c}, kh, kw) for y {tuple(y.shape)}, got {tuple(psf.shape)}")

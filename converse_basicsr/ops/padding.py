@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..arguments import check_count
 from .fft import fast_fft_size
 
 PADDING_MODES = ("circular", "reflect", "replicate", "constant")
@@ -36,9 +37,8 @@ NO_MARGINS = Margins()
 
 
 def check_padding(padding: int, mode: str) -> None:
-    """Raise ValueError unless padding is an integer >= 0 and mode one of PADDING_MODES."""
-    if not isinstance(padding, int) or padding < 0:
-        raise ValueError(f"padding must be an integer >= 0, got {padding!r}")
+    """Raise ValueError unless padding is an integer of 0 or more and mode one of PADDING_MODES."""
+    check_count("padding", padding, least=0)
     if mode not in PADDING_MODES:
         raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
 

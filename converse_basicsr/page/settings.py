@@ -82,7 +82,7 @@ def restorer_for(
         UserError: a setting is not valid or does not fit the network.
     """
     from ..inference import TILE_OVERLAP
-    from ..restoration.deconvolution import build_deconvolution
+    from ..inference.deconvolution import build_deconvolution
     from ..restoration.devices import default_device
     from ..restoration.restorer import Restorer
 

@@ -14,7 +14,7 @@ SETS = {  # folder name: (display name, source)
     "urban100": ("Urban100", "links in BasicSR's docs/DatasetPreparation.md"),
 }
 TASKS = ("denoising", "sr", "deblurring")
-BLUR_KERNELS = "the five blur kernels of the paper's code (kernel_1.npy ... kernel_5.npy) in a folder blur_kernels"
+BLUR_KERNELS = "kernel_1.npy ... kernel_5.npy of the paper's code"
 
 
 @dataclass(frozen=True)

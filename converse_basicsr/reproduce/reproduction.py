@@ -1,5 +1,6 @@
 """Runs protocols and writes the results."""
 
+from collections import defaultdict
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,6 +12,7 @@ from ..evaluation.measure import Row
 from ..files.atomic import write_text
 from ..inference import CONSISTENCY_LAM
 from .measurement import Evaluation, digest
+from .missing import describe_missing
 from .places import Places
 from .protocols import Protocol
 from .results import Results, image_table, table
@@ -60,15 +62,22 @@ def reproduce(
 
 
 def _build(protocols: list[Protocol], places: Places, val: dict) -> list[Evaluation]:
-    """The protocols that can be measured; the reasons against the others are printed."""
-    evaluations = []
+    """The protocols that can be measured; what is missing or wrong for the others is printed, each thing once."""
+    evaluations, refused = [], defaultdict(list)
+    missing = {protocol: places.missing(protocol) for protocol in protocols}
     for protocol in protocols:
+        if missing[protocol]:
+            continue
         try:
             evaluations.append(Evaluation(protocol, places, val))
         except UserError as error:
-            tqdm.write(f"left out: {protocol.name}: {error}")
+            refused[str(error)].append(protocol.name)
+    for reason, names in refused.items():
+        tqdm.write(f"left out: {', '.join(names)}: {reason}")
+    if any(missing.values()):
+        tqdm.write(describe_missing(missing, places))
     if not evaluations:
-        raise UserError("nothing can be measured: see the lines above for what is missing and where to get it")
+        raise UserError("nothing can be measured: get what the lines above name, then run the same command again")
     return evaluations
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..blur_kernels.choosing import choose_kernel
 from ..errors import UserError
 from ..inference import TILE_OVERLAP
-from .deconvolution import LAM, STEPS, Deconvolution
+from ..inference.deconvolution import LAM, STEPS, Deconvolution
 from .kinds import Kind, kind_of
 from .pixels import restore_pixels
 from .restorer import Restorer

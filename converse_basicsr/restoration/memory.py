@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ..errors import UserError
+from ..inference.sizes import widest
 from .free_memory import free_memory
 
 MARGIN = 0.15  # of the free memory, not used by default
@@ -111,8 +112,3 @@ class Need:
         share = (getattr(network, "width", None) or widest(network)) / row["width"]
         self.fixed = row["fixed"]
         self.per_pixel = row["per_pixel"] * share
-
-
-def widest(network: nn.Module) -> int:
-    """The largest number of output channels of a layer, 1 for a network without weights."""
-    return max((each.shape[0] for each in network.parameters() if each.dim() == 4), default=1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..inference import TILE_OVERLAP, restore_tiled, restore_x8
 from ..inference.consistency import build_consistency
+from ..inference.sizes import enlarged_to, least_side
 from ..inference.tiling import count_tiles
 from ..onnx_files.running import OnnxNetwork
 from .colour import calls_for, restore_channels
@@ -17,8 +18,7 @@ from .devices import choose_device, is_out_of_memory, release_memory
 from .finite_call import FiniteCall
 from .memory import CONSISTENCY, Budget
 from .progress import Progress, Steps
-from .settings import check_settings, kernel_for, margin_for, scale_of
-from .sizes import enlarged_to, least_side
+from .settings import check_settings, fixed_size, kernel_for, margin_for, scale_of
 
 LEAST_TILE = 32  # pixels; a smaller one is not tried
 _TILES = "a tile lacks its surroundings, so the result differs a little from one without tiles (docs/restore.md)"
@@ -68,6 +68,10 @@ class Restorer:
         self.kernel = kernel_for(network, kernel, note)
         self.margin = margin_for(network, self.kernel, borders)
         self.x8 = x8
+        self.fixed_size = fixed_size(network)
+        if x8 and self.fixed_size and self.fixed_size[0] != self.fixed_size[1]:
+            size = "{}x{}".format(*self.fixed_size)
+            raise UserError(f"x8: transposes images, so it needs a square size; {network.name} takes {size}")
         if x8 and kernel is not None and self.scale > 1:
             raise UserError("x8: flips do not fit a blur kernel with scale above 1; leave one of them out")
         if consistency is None and consistency_lam is not None:
@@ -111,7 +115,9 @@ class Restorer:
     def _restore(self, x: Tensor, steps: Steps) -> Tensor:
         """(N, in_channels, h, w) -> (N, C', s*h, s*w); out of memory halves the tile."""
         after = CONSISTENCY if self.consistency else 0
-        tile = self.tile or self.budget.tile(self.network, x.shape, self.scale, self.x8, self.overlap, after)
+        tile = self.tile
+        if tile is None and self.fixed_size is None:
+            tile = self.budget.tile(self.network, x.shape, self.scale, self.x8, self.overlap, after)
         if tile is not None and self.tile is None and x.shape[0] > 1:  # the images one by one may need no tiles
             steps.parts *= x.shape[0]
             return torch.cat([self._restore(each, steps) for each in x.split(1)])

@@ -10,10 +10,10 @@ from ..blur_kernels import FORMS
 from ..blur_kernels.choosing import fit_kernel
 from ..errors import UserError
 from ..inference.calling import takes_kernel
+from ..inference.deconvolution import BORDERS, MARGIN
 from ..networks import ConverseNet
 from ..onnx_files.running import OnnxNetwork
 from .colour import CHANNELS
-from .deconvolution import BORDERS, MARGIN
 
 _KERNEL = 7  # side of the kernels that the blind network is for
 _CUT = 0.01  # of a kernel's weight; less is not worth a note
@@ -44,6 +44,11 @@ def scale_of(network: nn.Module, scale: int | None) -> int:
     if not takes_kernel(network) and hasattr(network, "scale"):
         raise UserError(f"scale: {type(network).__name__} has scale {own}, got {scale}")
     return scale
+
+
+def fixed_size(network: nn.Module) -> tuple[int, int] | None:
+    """(H, W) of the images of an ONNX file that takes one size; None: any."""
+    return network.size if isinstance(network, OnnxNetwork) else None
 
 
 def kernel_for(network: nn.Module, kernel: np.ndarray | None, note: Callable[[str], None]) -> Tensor | None:
@@ -81,6 +86,6 @@ def margin_for(network: nn.Module, kernel: Tensor | None, borders: str | None) -
         if borders is not None:
             raise UserError(f"borders: {type(network).__name__} does not join them; leave --borders (borders=) out")
         return 0
-    if borders == "circular" or (isinstance(network, OnnxNetwork) and network.size):  # images of one size
+    if borders == "circular" or fixed_size(network):
         return 0
     return MARGIN * (_KERNEL if kernel is None else max(kernel.shape[-2:]))

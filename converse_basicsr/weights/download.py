@@ -3,6 +3,8 @@
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -50,7 +52,7 @@ def download(
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{entry.file}.lock"):
+        with _locked(folder / f".{entry.file}.lock"):
             if entry.is_at(target):  # another process was first
                 return target
             if target.exists() and not overwrite:
@@ -62,6 +64,20 @@ def download(
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror or error}") from error
     return target
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that does not outlive it.
+
+    Who waits for a lock file that is removed begins again with a new one; filelock sees to that.
+    """
+    with FileLock(path):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows cannot remove an open file; there filelock removes it
+                path.unlink()
 
 
 def _fetch(entry: Published, target: Path, timeout: float, attempts: int, pause: float) -> None:

@@ -1,4 +1,4 @@
-"""Images smaller than a network's padding."""
+"""What the layers of a network say: the smallest image that they can pad, and how wide they are."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,6 +19,11 @@ def least_side(network: nn.Module) -> int:
         elif isinstance(module, UpsampledDepthwiseConv2d):
             sides.append(smallest_side(module.kernel_size[0] // 2, module.padding_mode))
     return max(sides)
+
+
+def widest(network: nn.Module) -> int:
+    """The largest number of output channels of a layer, 1 for a network without weights."""
+    return max((each.shape[0] for each in network.parameters() if each.dim() == 4), default=1)
 
 
 def enlarged_to(x: Tensor, least: int) -> Tensor:
