@@ -275,16 +275,22 @@ def test_reuse_input_changes_a_trained_network():
     assert (kept - reused).abs().max() > 1e-7
 
 
-def test_adapt_to_noise_weighs_the_prior_by_the_variance_of_the_noise():
+@pytest.mark.parametrize("exponent", [0, 0.5, 1])
+def test_adapt_to_noise_weighs_the_prior_by_a_power_of_the_variance_of_the_noise(exponent):
     """Untrained, each sample is the deconvolution with its own weight."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2, 3, 32, 30, generator=generator).double() * torch.tensor([0.01, 0.04]).reshape(2, 1, 1, 1)
     x, kernel = 0.5 + noise, torch.rand(2, 1, 7, 7, generator=generator).double()
     kernel /= kernel.sum((2, 3), keepdim=True)
     options = {"kernel_residual": True, "num_iterations": 1, "adapt_to_noise": True}
-    found = ConverseUSRNet(**{**TINY, **options}).double()(x, kernel, 2)
-    lam = 0.05 * (noise_level(x) / 0.01) ** 2
-    assert lam[1] > 10 * lam[0]
+    network = ConverseUSRNet(**{**TINY, **options}).double()
+    exponents = network.d.noise_exponent
+    assert exponents.requires_grad and exponents[0, 0] == 1 and exponents[0, -1] == 0
+    nn.init.constant_(exponents, exponent)
+    found = network(x, kernel, 2)
+    ratio = (noise_level(x) / 0.01) ** 2
+    assert ratio[1] > 10 * ratio[0]
+    lam = 0.05 * ratio**exponent
     for i in range(2):
         expected = converse2d(x[i : i + 1], kernel[i : i + 1].expand(-1, 3, -1, -1), lam[i].item(), 2, "nearest")
         torch.testing.assert_close(found[i : i + 1], expected, rtol=1e-5, atol=1e-5)

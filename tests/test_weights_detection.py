@@ -13,6 +13,8 @@ NETWORKS = [
     ("ConverseDnCNN", {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 6, "num_block": 1, "kernel_size": 5}),
     ("ConverseNet", {"num_in_ch": 1, "num_out_ch": 3, **BLOCKS}),
     ("ConverseUSRNet", {**BLOCKS, "num_in_ch": 1, "num_iterations": 3, "psf_size": 5, "num_embed": 2}),
+    ("ConverseUSRNet", {**BLOCKS, "adapt_to_noise": True}),
+    ("ConverseUSRNet", {**BLOCKS, "kernel_residual": True, "reuse_input": True, "smooth_prior": True}),
     *(("ConverseSRResNet", {**BLOCKS, "upscale": upscale}) for upscale in (2, 3, 4, 8)),
     ("ConverseSRResNet", {**BLOCKS, "num_in_ch": 1, "num_out_ch": 3, "upscale": 2}),
     *(

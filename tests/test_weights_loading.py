@@ -50,11 +50,7 @@ def test_published_files_give_the_golden_output(assets, golden, name):
     in_channels, scale, which = PUBLISHED[name]
     assert (network.in_channels, network.scale, network.training) == (in_channels, scale, False)
     usrnet = name == "converse_usrnet"
-    untold = (
-        "prior, fast_size, kernel_residual, reuse_input, smooth_prior and adapt_to_noise"
-        if usrnet
-        else "prior and fast_size"
-    )
+    untold = "prior, fast_size, kernel_residual and reuse_input" if usrnet else "prior and fast_size"
     assert words.startswith(f"{which}, detected from its keys; ") and words.endswith(f"{untold} as published")
     assert takes_kernel(network) == usrnet
     tensors = golden(name)

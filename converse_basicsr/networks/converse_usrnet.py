@@ -9,7 +9,7 @@ from ..arguments import check_count, check_flag
 from ..layers import ConverseBlock
 from ..layers.pointwise import PointwiseConv2d
 from ..ops.prior import regularisation_bias
-from .data_step import DataStep, weight_for_noise
+from .data_step import DataStep, estimate_noise_ratio
 from .denoiser import Denoiser
 from .initialisation import invert_pointwise
 from .kernel_net import KernelNet, delta, start_at_delta
@@ -73,8 +73,9 @@ class ConverseUSRNet(nn.Module):
             which start as a weak low-pass. Untrained, the network is then `inference.deconvolution.Deconvolution` in
             num_iterations steps, for the same first prior. Not in the paper; needs reuse_input. Default: False.
         adapt_to_noise (bool): Estimate the noise level of each image and multiply the regularisation weights of the
-            data steps by its square (1 for a standard deviation of 2.55 on the 0-255 scale). For training with a range
-            of noise levels. Not in the paper; needs spatial_op 'converse'. Default: False, as published.
+            data steps by a power of it (1 for a standard deviation of 2.55 on the 0-255 scale). The exponents are
+            learned; they start at 0 to 2, evenly spread over the channels. For training with a range of noise levels.
+            Not in the paper; needs spatial_op 'converse'. Default: False, as published.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class ConverseUSRNet(nn.Module):
         self.conv1 = PointwiseConv2d(num_in_ch, num_feat)
         self.kernelnet = KernelNet(psf_size, num_embed)
         self.convs = nn.ModuleList([PointwiseConv2d(num_embed, num_feat) for _ in range(num_iterations)])
-        self.d = DataStep(num_feat, data_eps, prior, learn_lam, spatial_op)
+        self.d = DataStep(num_feat, data_eps, prior, learn_lam, spatial_op, adapt_to_noise)
         self.smoothing = Smoothing(num_feat) if smooth_prior else None
         self.p = Denoiser(block() for _ in range(num_block))
         self.conv2 = PointwiseConv2d(num_feat, num_out_ch)
@@ -164,17 +165,17 @@ class ConverseUSRNet(nn.Module):
         if kernel.shape != expected:
             raise ValueError(f"kernel must be {expected} for this network and batch, got {tuple(kernel.shape)}")
         embedding = self.kernelnet(kernel)
-        noise_weight = weight_for_noise(lq) if self.adapt_to_noise else None
+        ratio = estimate_noise_ratio(lq) if self.adapt_to_noise else None
         y = self.conv1(lq)
         for i, conv in enumerate(self.convs):
             psf = conv(embedding)
             if self.kernel_residual:
                 psf = psf + (kernel if i == 0 or self.reuse_input else delta(kernel))
             if i == 0:
-                x = self.d(y, psf, scale, None, noise_weight)
+                x = self.d(y, psf, scale, None, ratio)
             elif self.reuse_input:
-                x = self.d(y, psf, scale, self.smoothing(x) if self.smoothing else x, noise_weight)
+                x = self.d(y, psf, scale, self.smoothing(x) if self.smoothing else x, ratio)
             else:
-                x = self.d(x, psf, 1, None, noise_weight)
+                x = self.d(x, psf, 1, None, ratio)
             x = self.p(x)
         return self.conv2(x)

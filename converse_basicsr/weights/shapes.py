@@ -28,8 +28,12 @@ def of_converse_usrnet(shapes: Shapes) -> dict:
     psf_size, num_embed = isqrt(shapes["kernelnet.fc1.weight"][1]), shapes["convs.0.weight"][1]
     _require(shapes["kernelnet.fc3.weight"][0] == num_embed * psf_size**2)
     iterations = _count(shapes, "convs.{}.weight")
-    embedding = {"num_iterations": iterations, "psf_size": psf_size, "num_embed": num_embed}
-    return {**of_conversenet(shapes), **embedding}
+    options = {"num_iterations": iterations, "psf_size": psf_size, "num_embed": num_embed}
+    options["adapt_to_noise"] = "d.noise_exponent" in shapes
+    options["smooth_prior"] = "smoothing.weight" in shapes
+    if options["smooth_prior"]:  # which needs the other two
+        options |= {"kernel_residual": True, "reuse_input": True}
+    return {**of_conversenet(shapes), **options}
 
 
 def of_converse_srresnet(shapes: Shapes) -> dict:
