@@ -1,6 +1,5 @@
 """What pip must install for an optional part of this package, as messages say it."""
 
-import importlib.metadata
 import shlex
 from pathlib import Path
 
@@ -14,5 +13,7 @@ def install(extra: str) -> str:
     """
     if (_CHECKOUT / "setup.py").is_file():
         return f"pip install -e {shlex.quote(f'{_CHECKOUT}[{extra}]')}"
+    import importlib.metadata  # slow, and only needed here
+
     lines = [line.partition(";") for line in importlib.metadata.requires("converse_basicsr") or ()]
     return shlex.join(["pip", "install", *(line.strip() for line, _, marker in lines if f'"{extra}"' in marker)])

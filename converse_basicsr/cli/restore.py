@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..restoration.jobs import Job
     from ..restoration.restorer import Restorer
 
+USAGE = """basicsr restore INPUT ... -m WEIGHTS [-o OUT] [OPTIONS]
+       basicsr restore INPUT ... --method converse2d --kernel K [-o OUT] [OPTIONS]"""
 INTERRUPTED = "; finished pictures are saved, the same command continues with the others"
 
 
@@ -21,6 +23,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "restore",
         help="restore pictures",
+        usage=USAGE,
         description="Restore pictures with a network, or deblur them with the operator alone (--method converse2d).",
     )
     add_arguments(parser)
