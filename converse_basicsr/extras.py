@@ -3,6 +3,18 @@
 import shlex
 from pathlib import Path
 
+EXTRAS = {  # of setup.py: what each is for, and its packages
+    "train": (
+        "training, tests, benchmarks, data sets",
+        ("basicsr", "lmdb", "packaging", "pydantic", "pydantic_core", "scikit-image", "scipy"),
+    ),
+    "benchmark": ("reports of benchmarks", ("jinja2", "matplotlib")),
+    "fft": ("faster Fourier transforms of some sizes on CPUs", ("ducc0",)),
+    "mmengine": ("OpenMMLab", ("mmengine",)),
+    "onnx": ("ONNX files", ("onnx", "onnxruntime", "onnxscript")),
+    "spandrel": ("weights of other networks, ComfyUI", ("spandrel",)),
+    "bm3d": ("the method BM3D; not for commercial use", ("bm3d",)),
+}
 _CHECKOUT = Path(__file__).parents[1]
 
 

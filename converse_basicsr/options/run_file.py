@@ -1,4 +1,4 @@
-"""The option file of a training or a test: read and checked without torch and BasicSR, so that mistakes come at once."""
+"""The option file of a training or a test, read and checked before torch and BasicSR are imported."""
 
 from collections.abc import Sequence
 

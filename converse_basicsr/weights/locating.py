@@ -38,12 +38,13 @@ def locate(weights: str | os.PathLike) -> Path:
 
 def find(entry: Published) -> Path | None:
     """Where a published file already is."""
+    return next((path for folder in folders() if entry.is_at(path := folder / entry.file)), None)
+
+
+def folders() -> list[Path]:
+    """Where published files are looked up, in this order."""
     assets = assets_folder()
-    for folder in (PRETRAINED, cache_folder(), *([assets / "weights"] if assets else [])):
-        path = folder / entry.file
-        if entry.is_at(path):
-            return path
-    return None
+    return [PRETRAINED, cache_folder(), *([assets / "weights"] if assets else [])]
 
 
 def _download(entry: Published) -> Path:
