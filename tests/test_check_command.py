@@ -195,7 +195,7 @@ def test_an_option_file_of_a_test(check):
 
 
 def test_a_training_file_as_a_test(check):
-    assert "datasets:train: must start with test or val" in check("--test", code=2)
+    assert "tiny.yml: this is an option file for training: basicsr train -opt tiny.yml" in check("--test", code=2)
 
 
 def test_a_benchmark_file_is_left_to_its_command(capsys):

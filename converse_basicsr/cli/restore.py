@@ -108,6 +108,9 @@ def _is_file(args: argparse.Namespace, found: list["Found"], format: "Format | N
     out = Path(args.out)
     if out.is_dir():
         return False
+    above = next(path for path in out.absolute().parents if path.exists())
+    if not above.is_dir():
+        raise UserError(f"-o: {plain(out)} cannot be written: {plain(above)} is not a folder")
     own = format_of(out)
     if own is None:
         if out.exists():

@@ -19,15 +19,16 @@ def read_run(path: str, force_yml: Sequence[str] = (), is_train: bool | None = N
         UserError: the first mistake found; names the file.
     """
     given = read_options(path, force_yml)
+    datasets = given.get("datasets") if isinstance(given.get("datasets"), dict) else {}
+    signs = given.get("train") is not None, datasets.get("train") is not None  # of a file for training
     if is_train is None:
-        is_train = _is_for_training(given)
+        is_train = any(signs)
     with in_file(path):
         if "models" in given and "network_g" not in given:
             raise UserError(f"this is an option file for a benchmark: basicsr benchmark -opt {path}")
+        if datasets and is_train and not any(signs):
+            raise UserError(f"this is an option file for a test: basicsr test -opt {path}")
+        if not is_train and all(signs):
+            raise UserError(f"this is an option file for training: basicsr train -opt {path}")
         check_schema(given, is_train)
     return given, is_train
-
-
-def _is_for_training(given: dict) -> bool:
-    datasets = given.get("datasets")
-    return given.get("train") is not None or (isinstance(datasets, dict) and datasets.get("train") is not None)
