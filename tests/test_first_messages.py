@@ -77,7 +77,7 @@ def test_arguments(command, message, capsys):
         ("test -opt mine.yml", "mine.yml: this is an option file for training: basicsr train -opt mine.yml"),
         (
             f"train -opt {SMOKE}.yml",
-            f"smoke.yml: this is an option file for a benchmark: basicsr benchmark -opt",
+            "smoke.yml: this is an option file for a benchmark: basicsr benchmark -opt",
         ),
         ("benchmark", "give either an option file, -opt FILE, or --smoke"),
         ("benchmark -opt mine.yml", "mine.yml: this is an option file for one network: basicsr train (or test) -opt"),
