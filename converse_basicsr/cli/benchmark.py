@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..compat import require_basicsr
 from ..errors import UserError
+from ..files.output_place import refuse_below_file
 from .allocator import keep_large_buffers
 from .option_file import add_option_file
 
@@ -38,6 +39,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     if bool(args.opt) == args.smoke:
         raise UserError("give either an option file, -opt FILE, or --smoke (basicsr options list shows shipped files)")
+    refuse_below_file("--out", Path(args.out, "results.json"))
     keep_large_buffers()
     require_basicsr()
     from ..benchmark.spec import read_benchmark

@@ -103,14 +103,13 @@ def _restorer(args: argparse.Namespace, notes: list[str]) -> "Restorer":
 
 def _is_file(args: argparse.Namespace, found: list["Found"], format: "Format | None") -> bool:
     """Whether OUT is a file; refuses a file where a folder is needed, and one that cannot be written."""
+    from ..files.output_place import refuse_below_file
     from ..images.formats import FORMATS, format_of, is_picture_name
 
     out = Path(args.out)
     if out.is_dir():
         return False
-    above = next(path for path in out.absolute().parents if path.exists())
-    if not above.is_dir():
-        raise UserError(f"-o: {plain(out)} cannot be written: {plain(above)} is not a folder")
+    refuse_below_file("-o", out)
     own = format_of(out)
     if own is None:
         if out.exists():
