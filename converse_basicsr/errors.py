@@ -45,6 +45,8 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(str(name), known, n=1)
     if not close:
-        lowered = {candidate.lower(): candidate for candidate in known}
-        close = [lowered[match] for match in difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.5)]
+        lower, lowered = str(name).lower(), {candidate.lower(): candidate for candidate in known}
+        near = [match for match in lowered if lower in match] if len(lower) > 2 else []
+        near = near[:3] or difflib.get_close_matches(lower, lowered, n=3, cutoff=0.5)
+        close = [lowered[match] for match in near]
     return f"; did you mean {' or '.join(close)}?" if close else ""
