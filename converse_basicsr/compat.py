@@ -33,12 +33,8 @@ _active: dict[str, bool] = {}  # patch name: whether it was needed; only patches
 _keep_alive: list[object] = []  # definitions in torch.library live as long as their Library object
 
 
-def load_basicsr() -> None:
-    """Import BasicSR with the patches it needs. Safe to call again, and after BasicSR was imported by others.
-
-    Raises:
-        UserError: BasicSR is not installed.
-    """
+def require_basicsr() -> None:
+    """Raise UserError if BasicSR is not installed. Nothing is imported."""
     if importlib.util.find_spec("basicsr") is None:
         version = sys.version_info[:2]
         fix = (
@@ -47,6 +43,15 @@ def load_basicsr() -> None:
             else f"release 1.4.2 does not build on Python {version[0]}.{version[1]}; use Python 3.10, 3.11 or 3.12"
         )
         raise UserError(f"BasicSR is not installed: {fix}")
+
+
+def load_basicsr() -> None:
+    """Import BasicSR with the patches it needs. Safe to call again, and after BasicSR was imported by others.
+
+    Raises:
+        UserError: BasicSR is not installed.
+    """
+    require_basicsr()
     for patch in BEFORE_IMPORT:
         _apply(patch)
     import basicsr  # noqa: F401

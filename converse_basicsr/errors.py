@@ -1,13 +1,23 @@
 """Errors that the user can fix, and the words that they share."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 _LONGEST = 80  # characters of a value in a message
 
 
 class UserError(ValueError):
     """Wrong input. Its one-line message names the file, key or value, and what would be right. Exit code 2."""
+
+
+@contextmanager
+def in_file(file: object) -> Iterator[None]:
+    """Name this file at the beginning of the message of a UserError; '' names none."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{plain(file)}: {error}" if file else str(error)) from error
 
 
 def in_one_line(error: UserError) -> str:
@@ -35,6 +45,8 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(str(name), known, n=1)
     if not close:
-        lowered = {candidate.lower(): candidate for candidate in known}
-        close = [lowered[match] for match in difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.4)]
+        lower, lowered = str(name).lower(), {candidate.lower(): candidate for candidate in known}
+        near = [match for match in lowered if lower in match] if len(lower) > 2 else []
+        near = near[:3] or difflib.get_close_matches(lower, lowered, n=3, cutoff=0.5)
+        close = [lowered[match] for match in near]
     return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -50,7 +50,7 @@ path=$PATH
 use() { echo "in the environment $1:"; PATH=$work/$1/bin:$path; }
 use plain
 call 0 basicsr options list; expect converse_srresnet
-call 0 basicsr doctor; expect "no problems found"; expect "basicsr  *not installed"
+call 0 basicsr doctor; expect "no problems found"; expect "BasicSR is not installed"
 call 0 basicsr restore photo.png -o restored --method converse2d --kernel gaussian:1.6; test -s restored/photo.png
 call 0 python -c 'import torch, converse_basicsr as c; print(c.Converse2D(4, 4, 2, scale=2)(torch.ones(1, 4, 8, 8)).shape)'
 expect "4, 16, 16"

@@ -172,7 +172,7 @@ def test_too_little_memory_is_said(error, check, monkeypatch):
         ({"network_g__num_feat": -1}, "network_g: ConverseSRResNet: "),
         ({"datasets__train__dataroot_gt": "none"}, "datasets:train:dataroot_gt: no such file or folder: none"),
         ({"datasets__train__dataroot_gt": "datasets/demo/HR"}, "datasets/demo does not exist; basicsr data demo makes"),
-        ({"train": MISSING}, "the option file has no train"),
+        ({"train": MISSING}, "tiny.yml: train is missing"),
     ],
 )
 def test_wrong_input_is_one_line(changes, message, check):
@@ -195,13 +195,13 @@ def test_an_option_file_of_a_test(check):
 
 
 def test_a_training_file_as_a_test(check):
-    assert "datasets:train: must start with test or val" in check("--test", code=2)
+    assert "tiny.yml: this is an option file for training: basicsr train -opt tiny.yml" in check("--test", code=2)
 
 
 def test_a_benchmark_file_is_left_to_its_command(capsys):
     file = REPOSITORY / "options/benchmark/smoke.yml"
     assert main(["check", "-opt", str(file)]) == 2
-    assert "smoke.yml is an option file for basicsr benchmark: basicsr benchmark -opt FILE" in capsys.readouterr().err
+    assert f"{file}: this is an option file for a benchmark: basicsr benchmark -opt {file}" in capsys.readouterr().err
 
 
 def test_options_can_be_forced(check):

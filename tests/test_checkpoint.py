@@ -51,7 +51,7 @@ def test_missing_and_damaged_files_are_named(tmp_path):
     with pytest.raises(UserError, match=f"no such checkpoint: {tmp_path}/none.pth"):
         load_file(tmp_path / "none.pth")
     (tmp_path / "text.pth").write_text("not a checkpoint")
-    with pytest.raises(UserError, match="text.pth holds objects other than .* or is damaged"):
+    with pytest.raises(UserError, match="text.pth is not a file of weights; such are .pth files .* and .safetensors"):
         load_file(tmp_path / "text.pth")
 
 

@@ -320,7 +320,7 @@ def test_the_command_answers_in_one_line_with_exit_code_2(data, capsys):
     write_options(data / "tiny.yml", network_g__type="ConverseSRNet")
     assert main(["train", "-opt", "tiny.yml"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("basicsr: error: network_g:type: no arch named 'ConverseSRNet'")
+    assert error.startswith("basicsr: error: tiny.yml: network_g:type: no arch named 'ConverseSRNet'")
     assert error.count("\n") == 1
     assert not (data / "experiments").exists()
 

@@ -1,5 +1,6 @@
 """The real command in a subprocess: train, resume, test; help, doctor and the embedded data."""
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -12,7 +13,9 @@ import yaml
 from conftest import REPOSITORY
 from tiny import options, write_images, write_options
 
+import converse_basicsr
 from converse_basicsr import __version__
+from converse_basicsr.cli import main
 
 SCRIPT = Path(sys.executable).with_name("basicsr")
 
@@ -83,7 +86,7 @@ def test_published_weights_through_basicsr_loading(in_tmp, assets):
 @pytest.mark.usefixtures("needs_basicsr")
 def test_wrong_input_is_one_line_and_exit_code_2(in_tmp):
     printed = run("train", "-opt", "none.yml", code=2)
-    assert printed == "basicsr: error: no such option file: none.yml\n"
+    assert printed == "basicsr: error: no such option file: none.yml; basicsr options list shows the shipped files\n"
 
 
 def test_help_and_version():
@@ -92,7 +95,7 @@ def test_help_and_version():
         assert command in printed
     assert run("--version") == f"converse_basicsr {__version__}\n"
     assert "--force_yml" in run("train", "--help")
-    assert "are required: -opt" in run("train", code=2)
+    assert run("train", code=2).startswith("basicsr: error: no option file is given: -opt FILE")
 
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the package is not installed beside this interpreter")
@@ -103,11 +106,31 @@ def test_console_commands_are_the_same_program(name):
 
 
 @pytest.mark.usefixtures("needs_basicsr")
-def test_doctor(in_tmp, assets):
+def test_doctor(in_tmp):
     printed = run("doctor")
     assert "no problems found" in printed
-    for word in ("torch ", "loaded from", "checkpoint_levels", "CPU threads", "LMDB", str(assets)):
+    assert f"converse_basicsr  {__version__} ({Path(converse_basicsr.__file__).parent})" in printed
+    for word in ("python  ", "torch  ", "1.4.2 (", "patch checkpoint_levels  ", "CUDA  ", "CPU threads  ", "LMDB  "):
         assert word in printed
+
+
+def test_doctor_names_missing_extras_and_weights(in_tmp, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(in_tmp / "cache"))
+    monkeypatch.setenv("CONVERSE_ASSETS", "none")
+    known = importlib.metadata.version
+
+    def version(package: str) -> str:
+        if package == "onnxruntime":
+            raise importlib.metadata.PackageNotFoundError
+        return known(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    main(["doctor"])
+    printed = capsys.readouterr().out
+    assert re.search(r"^  onnx +lacks onnxruntime: pip install .+ \(for ONNX files\)$", printed, re.MULTILINE)
+    assert re.search(r"^  converse_dncnn +not here: basicsr weights get converse_dncnn$", printed, re.MULTILINE)
+    folders = f"experiments/pretrained_models, {in_tmp}/cache/converse_basicsr/weights"
+    assert re.search(rf"^  looked for in +{folders}$", printed, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("needs_basicsr")
@@ -124,7 +147,7 @@ def test_without_basicsr_each_command_says_so_in_one_line(in_tmp):
     calls = "; ".join(f"print(main({command.split()}))" for command in COMMANDS)
     code = f"import sys; sys.modules['basicsr'] = None; from converse_basicsr.cli import main; {calls}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout.startswith("2\n" * 5 + "versions\n")
+    assert result.stdout.startswith("2\n" * 5 + "package\n")
     assert "Converse2D, the networks, weights and inference work" in result.stdout
     assert re.fullmatch("(basicsr: error: BasicSR is not installed: .+\n){5}", result.stderr)
 

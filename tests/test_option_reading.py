@@ -205,7 +205,7 @@ def test_the_command_answers_in_one_line_with_exit_code_2(here, capsys):
     write_options(here / "tiny.yml", train__totl_iter=3)
     assert main(["train", "-opt", "tiny.yml"]) == 2
     error = capsys.readouterr().err
-    assert error == "basicsr: error: train: no option 'totl_iter'; did you mean total_iter?\n"
+    assert error == "basicsr: error: tiny.yml: train: no option 'totl_iter'; did you mean total_iter?\n"
     assert not (here / "experiments").exists()
 
 

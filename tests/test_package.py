@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 from test_import import PACKAGE, imported_by
 
 import converse_basicsr
-from converse_basicsr.extras import install
+from converse_basicsr.cli.doctor import REQUIRED
+from converse_basicsr.extras import EXTRAS, install
 
 NAME = f"converse_basicsr-{converse_basicsr.__version__}"
 IMPORTED_AS = {
@@ -109,6 +110,13 @@ def test_extras(requirements):
     assert extras == {"bm3d", "train", "benchmark", "fft", "mmengine", "onnx", "spandrel"}
     assert requirements["all"] == set().union(*(requirements[extra] for extra in extras - {"bm3d"}))
     assert "basicsr" in requirements["train"] and "torch" in requirements[""]
+
+
+def test_the_lists_of_doctor_are_those_of_setup(requirements):
+    assert {extra: set(packages) for extra, (_, packages) in EXTRAS.items()} == {
+        extra: packages for extra, packages in requirements.items() if extra not in ("", "all", "dev")
+    }
+    assert set(REQUIRED) == requirements[""]
 
 
 def test_what_is_imported_is_required(requirements):

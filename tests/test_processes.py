@@ -273,8 +273,8 @@ def lose_finiteness_on_rank_1(rank: int) -> None:
 @pytest.mark.parametrize(
     ("stage", "changes", "message"),
     [
-        (None, {"train__total_iter": -1}, "train:total_iter"),
-        (None, {"train__pixel_opt__type": "L9Loss"}, "train:pixel_opt:type: no loss named 'L9Loss'"),
+        (None, {"train__total_iter": -1}, "tiny.yml: train:total_iter"),
+        (None, {"train__pixel_opt__type": "L9Loss"}, "tiny.yml: train:pixel_opt:type: no loss named 'L9Loss'"),
         (fail_on_rank_1, {}, r"unexpected error in rank 1, ZeroDivisionError: .* \(details: .*/train_.*log\)"),
         (spoil_files, {}, "datasets:train: cannot read data/LR/image"),
         (lose_finiteness_on_rank_1, {}, "the training diverged at iteration 3: the loss l_pix is nan. "

@@ -208,7 +208,7 @@ def test_damaged_and_unsafe_files_are_one_line(in_tmp):
     save_file({"a": torch.zeros(1), OPTIONS_TENSOR: torch.zeros(3)}, "tensor.safetensors")
     Path("empty.safetensors").touch()
     Path("text.pth").write_text("hello")
-    with pytest.raises(UserError, match="text.pth is not a checkpoint, or is damaged$"):
+    with pytest.raises(UserError, match="text.pth is not a file of weights; such are .pth files"):
         load_network("text.pth")
     for file in Path().glob("*.*"):
         with pytest.raises(UserError, match=file.name) as error:

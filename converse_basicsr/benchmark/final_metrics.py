@@ -4,15 +4,18 @@ from pathlib import Path
 
 import torch
 
-from basicsr.models import build_model
-from basicsr.utils import imwrite, tensor2img
-
+from ..compat import load_basicsr
 from ..errors import UserError
 from ..evaluation.measure import evaluate, gives_pairs, options_for_test, quietly, score, upsample, validation_set
 from .results import nan_metric, summary
 from .spec import Benchmark, Model
 from .training import EXPERIMENTS
 from .whole_images import Timed, growth, largest
+
+load_basicsr()
+
+from basicsr.models import build_model  # noqa: E402 (BasicSR can be imported from here on)
+from basicsr.utils import imwrite, tensor2img  # noqa: E402
 
 
 def measure_baseline(benchmark: Benchmark, folder: Path) -> dict:

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from basicsr.archs import build_network
-
 from ..checks.models import window_sizes
+from ..compat import load_basicsr
 from ..errors import UserError
 from ..evaluation.measure import quietly, validation_set
 from ..extras import install
@@ -27,6 +26,10 @@ from .folder import locked, prepare_folder
 from .results import FINISHED, Results, note_final, note_journal
 from .spec import Benchmark, Model, check_benchmark
 from .training import EXPERIMENTS, files_of, train, why_it_ended
+
+load_basicsr()
+
+from basicsr.archs import build_network  # noqa: E402 (BasicSR can be imported from here on)
 
 PROBE = (10, 40)  # a model's rate is measured between these iterations
 COST_INPUT = 64  # largest side of the input that costs are measured on

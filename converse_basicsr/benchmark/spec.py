@@ -7,7 +7,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checks import check_run
 from ..errors import UserError
 from ..options.forcing import force
 from ..options.reading import expand_home, read_mapping
@@ -102,6 +101,8 @@ def read_benchmark(path: str, force_yml: Sequence[str] = ()) -> Benchmark:
         UserError: a key is missing, unknown or has a wrong value.
     """
     options = read_mapping(path)
+    if "network_g" in options and "models" not in options:
+        raise UserError(f"{path}: this is an option file for one network: basicsr train (or test) -opt {path}")
     if isinstance(options.get("recipe"), str):
         other = str(Path(path).parent / options["recipe"])
         options["recipe"] = read_mapping(other).get("recipe")
@@ -131,6 +132,8 @@ def check_benchmark(benchmark: Benchmark, missing: Collection[str] = ()) -> None
     Raises:
         UserError: what is wrong with each model, by name, or with all of them.
     """
+    from ..checks import check_run  # needs torch, which reading a file does not
+
     wrong: dict[str, list[str]] = {}
     models = [model for model in benchmark.models if model.name not in missing]
     for model in models:

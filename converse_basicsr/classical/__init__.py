@@ -1,18 +1,23 @@
 """Classical methods without weights. They have the interface of networks, so benchmarks and tests can use them."""
 
-from .deblurring import ConverseDeconvolution, RichardsonLucy, UnsupervisedWiener, Wiener
-from .denoising import BM3D, NonLocalMeans
-from .method import NumpyMethod
-from .upsampling import Bicubic
+from importlib import import_module
 
-__all__ = [
-    "BM3D",
-    "Bicubic",
-    "ConverseDeconvolution",
-    "NonLocalMeans",
-    "NumpyMethod",
-    "RichardsonLucy",
-    "UnsupervisedWiener",
-    "Wiener",
-]
-METHODS = tuple(name for name in __all__ if name != "NumpyMethod")
+_MODULES = {
+    "BM3D": "denoising",
+    "Bicubic": "upsampling",
+    "ConverseDeconvolution": "deblurring",
+    "NonLocalMeans": "denoising",
+    "RichardsonLucy": "deblurring",
+    "UnsupervisedWiener": "deblurring",
+    "Wiener": "deblurring",
+}
+METHODS = tuple(_MODULES)
+
+__all__ = ["METHODS", "NumpyMethod", *METHODS]
+
+
+def __getattr__(name: str):
+    """Import torch only when a class is used: the names alone check an option file."""
+    if name in __all__:
+        return getattr(import_module(f".{_MODULES.get(name, 'method')}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,14 +12,25 @@ from ..errors import UserError, in_one_line
 from ..extras import install
 from . import benchmark, check, data, doctor, export, options, page, reproduce, restore, train, weights
 from .output import lasting_output
+from .parsing import Parser
 from .waiting import shorten_spinning
+
+EXAMPLES = """\
+first steps:
+  basicsr restore photo.jpg -m converse_srresnet      enlarges a picture 4 times
+  basicsr options copy converse_srresnet              copies an option file, ...
+  basicsr train -opt options/converse_srresnet.yml    ... with which this trains a small network
+  basicsr COMMAND --help                              what a command needs
+"""
 
 load_in_spawned_worker()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (sys.argv by default) and return its exit code, which is 2 for wrong input."""
-    args = build_parser().parse_args(argv)
+    args, unknown = build_parser().parse_known_args(argv)
+    if unknown:
+        args.parser.refuse(unknown)
     shorten_spinning()
     try:
         return args.command(args)
@@ -49,26 +60,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> Parser:
+    parser = Parser(
         prog="basicsr",
         description="Restore pictures; train, test and compare the Converse networks and those of BasicSR.",
-        epilog="First training: basicsr train -opt options/converse_srresnet.yml",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"converse_basicsr {__version__}")
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("-V", "--version", action="version", version=f"converse_basicsr {__version__}")
+    subparsers = parser.groups("COMMAND")
     for module in (restore, page, train, check, benchmark, reproduce, data, options, weights, export, doctor):
         module.add_parsers(subparsers)
-    for subparser in _leaves(subparsers):
-        subparser.add_argument("--traceback", action="store_true", help="show where an error came from")
-        subparser.set_defaults(on_interrupt=subparser.get_default("on_interrupt") or "")
+    for leaf in parser.leaves():
+        leaf.add_argument("--traceback", action="store_true", help="show where an error came from")
+        leaf.set_defaults(parser=leaf, on_interrupt=leaf.get_default("on_interrupt") or "")
     return parser
-
-
-def _leaves(subparsers: argparse._SubParsersAction) -> list[argparse.ArgumentParser]:
-    """The subparsers without subparsers of their own."""
-    leaves = []
-    for parser in subparsers.choices.values():
-        nested = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-        leaves += _leaves(nested[0]) if nested else [parser]
-    return leaves

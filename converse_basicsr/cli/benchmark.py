@@ -4,7 +4,11 @@ import argparse
 import signal
 from pathlib import Path
 
+from ..compat import require_basicsr
+from ..errors import UserError
+from ..files.output_place import refuse_below_file
 from .allocator import keep_large_buffers
+from .option_file import add_option_file
 
 SMOKE = "benchmark/smoke"  # of the shipped option files
 INTERRUPTED = "; finished runs are saved, the same command continues from the last saved state"
@@ -17,7 +21,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         description="Train several networks with one recipe, or take given weights, and compare quality and cost. "
         "The same command continues after an interruption.",
     )
-    parser.add_argument("-opt", "--opt", metavar="FILE", help="option file (YAML), as in options/benchmark")
+    add_option_file(parser)
     parser.add_argument(
         "--smoke",
         action="store_true",
@@ -29,23 +33,23 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--force", action="store_true", help="start again; earlier results of the same name are renamed"
     )
-    parser.add_argument(
-        "--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE", help="values that replace those of the file"
-    )
-    parser.set_defaults(command=run, on_interrupt=INTERRUPTED, parser=parser)
+    parser.set_defaults(command=run, on_interrupt=INTERRUPTED)
 
 
 def run(args: argparse.Namespace) -> int:
     if bool(args.opt) == args.smoke:
-        args.parser.error("give either -opt FILE or --smoke")
+        raise UserError("give either an option file, -opt FILE, or --smoke (basicsr options list shows shipped files)")
+    refuse_below_file("--out", Path(args.out, "results.json"))
     keep_large_buffers()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as after Ctrl-C: the training too, results saved
-    from .. import archs, data, metrics, models  # noqa: F401 (registers)
-    from ..benchmark.runner import run_benchmark
+    require_basicsr()
     from ..benchmark.spec import read_benchmark
     from ..options.shipped import path_of
 
     benchmark = read_benchmark(args.opt or str(path_of(SMOKE)), args.force_yml)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as after Ctrl-C: the training too, results saved
+    from .. import archs, data, metrics, models  # noqa: F401 (registers)
+    from ..benchmark.runner import run_benchmark
+
     results, files = run_benchmark(benchmark, Path(args.out), _command(args), args.force)
     for file in (results.path, *files):
         print(f"wrote {file}")

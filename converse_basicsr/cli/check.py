@@ -2,8 +2,10 @@
 
 import argparse
 
+from ..compat import require_basicsr
+from ..errors import UserError
 from .allocator import keep_large_buffers
-from .train import EPILOG
+from .option_file import EPILOG, add_option_file, given_file
 
 DESCRIPTION = (
     "Check an option file for train or test: every option and every image header. Then build the networks, train a few "
@@ -19,9 +21,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
-    parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE",
-                        help="values that replace those of the file")  # fmt: skip
+    add_option_file(parser)
     parser.add_argument(
         "--test", action="store_true", help="check as basicsr test does (default if the file has no section train)"
     )
@@ -33,25 +33,17 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     keep_large_buffers()
+    file = given_file(args)
+    require_basicsr()
+    from ..options.run_file import read_run
+
+    given, is_train = read_run(file, args.force_yml, False if args.test else None)
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
-    from ..errors import UserError, plain
-    from ..options.reading import read_options
-    from ..options.schema import check_schema
     from ..preparation.demo import DEMO_ROOT, lacks_demo
     from ..training.trial import try_test, try_training
 
-    given = read_options(args.opt, args.force_yml)
-    if "models" in given and "network_g" not in given:
-        raise UserError(f"{plain(args.opt)} is an option file for basicsr benchmark: basicsr benchmark -opt FILE")
-    is_train = not args.test and _is_for_training(given)
-    check_schema(given, is_train)
     if lacks_demo(given):
         raise UserError(f"{DEMO_ROOT} does not exist; basicsr data demo makes it, as basicsr train does at its start")
-    for name, value in (try_training if is_train else try_test)(given, args.root):
+    for name, value in (try_training if is_train else try_test)(given, args.root, file):
         print(f"{name:<15} {value}", flush=True)
     return 0
-
-
-def _is_for_training(given: dict) -> bool:
-    datasets = given.get("datasets")
-    return given.get("train") is not None or (isinstance(datasets, dict) and datasets.get("train") is not None)

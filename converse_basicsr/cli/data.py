@@ -6,7 +6,7 @@ import os
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("data", help="prepare data sets", description="Prepare data sets.")
-    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    kinds = parser.groups("KIND")
     demo = kinds.add_parser(
         "demo",
         help="make the demo data from the photographs in scikit-image",

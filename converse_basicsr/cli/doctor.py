@@ -9,64 +9,103 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .. import __version__
 from ..errors import UserError
+from ..extras import EXTRAS, install
 from .allocator import keep_large_buffers
 from .waiting import describe_waiting
 
-REQUIRED = ("torch", "numpy", "pillow", "tifffile", "safetensors")
-TRAINING = ("basicsr", "torchvision", "lmdb", "pydantic", "scikit-image", "scipy")
-OPTIONAL = (
-    "mmengine",
-    "opencv-python",  # opencv-python-headless works as well
-    "ducc0",
-    "onnx",
-    "onnxruntime",
-    "onnxscript",
-    "spandrel",
-    "triton",
+REQUIRED = (
+    "torch",
+    "filelock",
+    "numpy",
+    "opencv-python",
+    "pillow",
+    "platformdirs",
+    "psutil",
+    "pyyaml",
+    "requests",
+    "safetensors",
+    "tifffile",
+    "tqdm",
 )
+REPLACED_BY = {"opencv-python": "opencv-python-headless"}
 WITHOUT_BASICSR = (
     "Converse2D, the networks, weights and inference work; train, test, benchmark, reproduce and data do not"
 )
 
+Rows = list[tuple[str, str]]
+
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("doctor", help="check the installation", description="Check the installation.")
+    parser = subparsers.add_parser(
+        "doctor",
+        help="show what is installed, and what does not work",
+        description="Show versions and locations, the patches of BasicSR, devices, extras and weights. "
+        "The exit code is 1 if something does not work.",
+    )
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> int:
     problems: list[str] = []
-    _section("versions", _versions(problems))
-    _section("basicsr", _loading(problems))
-    _section("hardware", _hardware())
-    _section("data", _data(problems))
+    _section("package", _package(problems))
+    _section("extras", _extras(problems))
+    _section("BasicSR", _basicsr(problems))
+    _section("devices", _devices())
+    _section("weights", _weights())
+    _section("data", [("LMDB", _try_lmdb(problems)), ("demo data", _demo())])
     for problem in problems:
         print(f"problem: {problem}")
     print(f"problems found: {len(problems)}" if problems else "no problems found")
     return 1 if problems else 0
 
 
-def _section(title: str, rows: list[tuple[str, str]]) -> None:
+def _section(title: str, rows: Rows) -> None:
     print(title)
+    width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(f"  {name:<26}{value}")
+        print(f"  {name:<{width}}  {value}")
+    sys.stdout.flush()
 
 
-def _versions(problems: list[str]) -> list[tuple[str, str]]:
-    rows = [("python", f"{platform.python_version()} ({sys.executable})")]
-    trains = importlib.util.find_spec("basicsr") is not None
-    for package in (*REQUIRED, *TRAINING, *OPTIONAL):
-        try:
-            rows.append((package, importlib.metadata.version(package)))
-        except importlib.metadata.PackageNotFoundError:
-            rows.append((package, "not installed"))
-            if package in REQUIRED or (trains and package in TRAINING):
-                problems.append(f"{package} is not installed")
+def _package(problems: list[str]) -> Rows:
+    packages = {name: version_of(name) for name in REQUIRED}
+    problems += [f"{name} is not installed: pip install {name}" for name, version in packages.items() if not version]
+    return [
+        ("converse_basicsr", f"{__version__} ({Path(__file__).parents[1]})"),
+        ("python", f"{platform.python_version()} ({sys.executable})"),
+        *((name, version or "not installed") for name, version in packages.items()),
+    ]
+
+
+def _extras(problems: list[str]) -> Rows:
+    rows = []
+    for extra, (purpose, names) in EXTRAS.items():
+        packages = {name: version_of(name) for name in names}
+        missing = [name for name, version in packages.items() if not version]
+        if not missing:
+            value = ", ".join(f"{name} {version}" for name, version in packages.items())
+        elif "basicsr" in missing:  # the section BasicSR says why, and how to install it
+            value = f"not installed, see BasicSR (for {purpose})"
+        else:
+            value = f"lacks {', '.join(missing)}: {install(extra)} (for {purpose})"
+            problems += [f"extra {extra}: {value}"] if extra == "train" else []
+        rows.append((extra, value))
     return rows
 
 
-def _loading(problems: list[str]) -> list[tuple[str, str]]:
+def version_of(package: str) -> str | None:
+    """The installed version of a package, or of what takes its place; None if it is not installed."""
+    for name in (package, REPLACED_BY.get(package, package)):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return None
+
+
+def _basicsr(problems: list[str]) -> Rows:
     from .. import compat
 
     try:
@@ -79,37 +118,37 @@ def _loading(problems: list[str]) -> list[tuple[str, str]]:
     except Exception as error:  # of any type: this command reports it
         problems.append(f"BasicSR cannot be loaded: {type(error).__name__}: {error}")
         return [("not loaded", "see below"), ("without it", WITHOUT_BASICSR)]
-    rows = [("loaded from", str(Path(basicsr.__file__).parent))]
+    rows = [("version", f"{basicsr.__version__} ({Path(basicsr.__file__).parent})")]
+    rows.append(("torchvision", version_of("torchvision") or "not installed"))
     for patch, active in compat.status():
-        rows.append((patch.name, f"{'active' if active else 'not needed'}: {patch.reason} ({patch.release})"))
+        state = "active" if active else "not needed"
+        rows.append((f"patch {patch.name}", f"{state}: {patch.reason} ({patch.release})"))
     return rows
 
 
-def _hardware() -> list[tuple[str, str]]:
+def _devices() -> Rows:
     import torch
 
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return [
         ("CUDA", f"{torch.version.cuda}: {', '.join(names)}" if names else "none; runs on the CPU"),
+        ("Triton, for CUDA", version_of("triton") or "not installed"),
         ("CPU threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores"),
         ("large buffers", keep_large_buffers()),
         ("waiting threads", describe_waiting()),
     ]
 
 
-def _data(problems: list[str]) -> list[tuple[str, str]]:
-    from ..files.assets import assets_folder
+def _weights() -> Rows:
     from ..weights.catalogue import PUBLISHED
-    from ..weights.locating import find
+    from ..weights.locating import find, folders
 
-    assets = assets_folder()
-    found = [name for name, entry in PUBLISHED.items() if find(entry)]
-    return [
-        ("LMDB", _try_lmdb(problems)),
-        ("demo data", "datasets/demo" if Path("datasets/demo").is_dir() else "not made yet: basicsr data demo"),
-        ("assets of the tests", str(assets) if assets else "not found: CONVERSE_ASSETS, ../shared/assets"),
-        ("published weights", ", ".join(found) if found else "none yet: basicsr weights get NAME"),
-    ]
+    rows = [(name, str(find(entry) or f"not here: basicsr weights get {name}")) for name, entry in PUBLISHED.items()]
+    return [*rows, ("looked for in", ", ".join(map(str, folders())))]
+
+
+def _demo() -> str:
+    return "datasets/demo" if Path("datasets/demo").is_dir() else "not made yet: basicsr data demo"
 
 
 def _try_lmdb(problems: list[str]) -> str:

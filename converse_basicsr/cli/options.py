@@ -8,7 +8,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "options", help="list or copy the shipped option files", description="List or copy the shipped option files."
     )
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions = parser.groups("ACTION")
     listing = actions.add_parser(
         "list", help="list names and subjects", description="List names and subjects of the files."
     )

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from ..errors import UserError
+from ..files.output_place import refuse_below_file
 from ..reproduce.protocols import TASKS, choose
 from .allocator import keep_large_buffers
 
@@ -45,6 +46,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    refuse_below_file("--out", Path(args.out, "results.json"))
     keep_large_buffers()
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
     from ..reproduce.places import find_places

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..restoration.jobs import Job
     from ..restoration.restorer import Restorer
 
+USAGE = """basicsr restore INPUT ... -m WEIGHTS [-o OUT] [OPTIONS]
+       basicsr restore INPUT ... --method converse2d --kernel K [-o OUT] [OPTIONS]"""
 INTERRUPTED = "; finished pictures are saved, the same command continues with the others"
 
 
@@ -21,6 +23,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "restore",
         help="restore pictures",
+        usage=USAGE,
         description="Restore pictures with a network, or deblur them with the operator alone (--method converse2d).",
     )
     add_arguments(parser)
@@ -100,11 +103,13 @@ def _restorer(args: argparse.Namespace, notes: list[str]) -> "Restorer":
 
 def _is_file(args: argparse.Namespace, found: list["Found"], format: "Format | None") -> bool:
     """Whether OUT is a file; refuses a file where a folder is needed, and one that cannot be written."""
+    from ..files.output_place import refuse_below_file
     from ..images.formats import FORMATS, format_of, is_picture_name
 
     out = Path(args.out)
     if out.is_dir():
         return False
+    refuse_below_file("-o", out)
     own = format_of(out)
     if own is None:
         if out.exists():

@@ -6,6 +6,10 @@ from ..blur_kernels import FORMS
 from ..errors import UserError
 
 KERNEL = f"{FORMS}, in pixels and degrees"
+NO_METHOD = (
+    "restore needs weights, -m NAME or FILE, as in `basicsr restore photo.jpg -m converse_srresnet` (basicsr weights "
+    "list shows the names); or, for a known blur, --method converse2d --kernel gaussian:1.6"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_method(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("method")
-    method = group.add_mutually_exclusive_group(required=True)
+    method = group.add_mutually_exclusive_group()
     method.add_argument("-m", "--model", metavar="WEIGHTS", help="a file (.pth, .safetensors, .onnx) or a published "
                         "name, see basicsr weights list")  # fmt: skip
     method.add_argument("--method", choices=("converse2d",), help="without weights: the operator as a deconvolution")
@@ -68,6 +72,8 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def check_arguments(args: argparse.Namespace) -> None:
     """Refuse numbers out of range, and options that would have no effect."""
+    if not (args.model or args.method):
+        raise UserError(NO_METHOD)
     if args.batch < 1:
         raise UserError(f"--batch: must be 1 or more, got {args.batch}")
     if args.quality is not None and not 1 <= args.quality <= 100:

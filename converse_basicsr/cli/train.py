@@ -3,11 +3,11 @@
 import argparse
 import os
 
+from ..compat import require_basicsr
 from ..errors import UserError
 from .allocator import keep_large_buffers
+from .option_file import EPILOG, add_option_file, given_file
 from .output import lasting_output
-
-EPILOG = "Paths in an option file are relative to the current directory, not to the option file."
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
@@ -26,9 +26,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         (train, "log every iteration, validate and save every 8 iterations"),
         (test, "add debug_ to the name of the test"),
     ):
-        parser.add_argument("-opt", "--opt", required=True, metavar="FILE", help="option file (YAML)")
-        parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:SUB=VALUE",
-                            help="values that replace those of the file")  # fmt: skip
+        add_option_file(parser)
         parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none",
                             help="what starts the processes of a run: torchrun (pytorch) or srun (slurm)")  # fmt: skip
         parser.add_argument("--root", default=".", metavar="DIR", help="folder for experiments, results and tb_logger")
@@ -51,33 +49,39 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    file = given_file(args)
+    require_basicsr()
+    from ..options.run_file import read_run
+    from ..options.schema import dist_params
+
+    given, mistake = {}, None
+    try:
+        given, _ = read_run(file, args.force_yml, args.is_train)
+    except UserError as error:
+        if args.launcher == "none":
+            raise
+        mistake = error  # raised when the processes are connected: then one of them reports it
     from .. import archs, data, metrics, models  # noqa: F401 (registers)
-    from ..options.reading import read_options
-    from ..options.schema import check_schema, dist_params
     from ..preparation.demo import build_demo_if_asked_for
     from ..training.iteration import explaining
     from ..training.processes import started
     from ..training.run import Start, train
     from ..training.testing import test
 
-    given, mistake = {}, None
-    try:
-        given = read_options(args.opt, args.force_yml)
-        check_schema(given, args.is_train)
-    except UserError as error:  # raised when the processes are connected: then one of them reports it
-        given, mistake = {}, error
     connection = dist_params(given)
     with (
         started(args.launcher, connection.backend, connection.port) as processes,
-        explaining(args.opt, lambda: "the start"),
+        explaining(file, lambda: "the start"),
     ):
         if mistake:
             raise mistake
         given = processes.share(given)
         if processes.is_first:
             build_demo_if_asked_for(given)
+        with_report = not args.no_report
         if not args.is_train:
-            test(given, Start(args.root, debug=args.debug, with_report=not args.no_report), processes)
+            test(given, Start(args.root, debug=args.debug, with_report=with_report, file=file), processes)
             return 0
-        stop = train(given, Start(args.root, args.auto_resume, args.force, args.debug, not args.no_report), processes)
+        start = Start(args.root, args.auto_resume, args.force, args.debug, with_report, file)
+        stop = train(given, start, processes)
     return 128 + stop if stop else 0

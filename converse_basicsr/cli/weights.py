@@ -10,7 +10,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         help="download the published weights; inspect, convert and export files of weights",
         description="Download the published weights; inspect, convert and export files of weights.",
     )
-    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    kinds = parser.groups("KIND")
     _add_published(kinds)
     show = kinds.add_parser(
         "show", help="show which network a file is for", description="Say which network a file is for."

@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 import zipfile
 from typing import Any
 
@@ -15,6 +16,7 @@ from .safetensors_file import is_safetensors, load_safetensors
 LEVELS = ("params_ema", "params", "state_dict")
 ATTEMPTS = 3
 _SHOWN = 3  # keys in a message
+_KINDS = "such are .pth files (of torch.save) and .safetensors files; basicsr restore also takes .onnx files"
 
 
 def load_file(path: str | os.PathLike, largest: int | None = None) -> Any:
@@ -37,10 +39,14 @@ def load_file(path: str | os.PathLike, largest: int | None = None) -> Any:
             raise UserError(f"{path} has {size:,} bytes; the limit is {largest:,}")
         if is_safetensors(path):
             return load_safetensors(path)
+        if not _may_be_torchs(path):
+            raise UserError(f"{path} is not a file of weights; {_KINDS}")
         damaged = _damaged_part(path)
         if damaged:
             raise UserError(f"{path} is damaged: its part {damaged} has a wrong checksum")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # an error follows if it cannot be read
+            return torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
     except OSError as error:
@@ -133,6 +139,12 @@ def _size(path: str | os.PathLike) -> int:
         return size
     with zipfile.ZipFile(path) as archive:
         return max(size, sum(part.file_size for part in archive.infolist()))
+
+
+def _may_be_torchs(path: str | os.PathLike) -> bool:
+    """Whether a file begins as those of torch.save do: as an archive, or before torch 1.6 as a pickle."""
+    with open(path, "rb") as file:
+        return file.read(1) in (b"P", b"\x80")
 
 
 def _damaged_part(path: str | os.PathLike) -> str | None:

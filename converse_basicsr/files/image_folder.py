@@ -26,6 +26,8 @@ def images_in(folder: Path) -> list[Path]:
         UserError: the folder is missing, cannot be listed or has no images; something in it is not a file (a named
             pipe, a device, a link to nothing); or OpenCV cannot read a file.
     """
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; give its folder")
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder} (the current directory is {Path.cwd()})")
     entries = [entry for entry in entries_below(folder) if not _COMPANION.fullmatch(entry.name)]

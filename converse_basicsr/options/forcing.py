@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from ..errors import UserError, plain
+from ..errors import UserError, did_you_mean, plain
 from .values import PlainValues
 
 
@@ -23,9 +23,11 @@ def force(options: dict, entry: str) -> None:
         raise UserError(f"{where}: must be key:sub=value")
     target = options
     for depth, key in enumerate(branch, start=1):
-        target = target.get(key)
-        if not isinstance(target, dict):
-            raise UserError(f"{where}: the option file has no section {plain(':'.join(branch[:depth]))}")
+        section = target.get(key)
+        if not isinstance(section, dict):
+            near = did_you_mean(key, [name for name, value in target.items() if isinstance(value, dict)])
+            raise UserError(f"{where}: the option file has no section {plain(':'.join(branch[:depth]))}{near}")
+        target = section
     target[leaf] = _parse(value.strip(), where)
 
 

@@ -1,18 +1,20 @@
 """Reading an option file: YAML to plain dicts. Nothing in it is executed."""
 
+import difflib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
 
-from ..errors import UserError, did_you_mean, plain
+from ..errors import UserError, plain
 from .forcing import force
 from .values import PlainValues
 
 ANCHORS = "x-"  # a top-level key that begins so only holds anchors for aliases and merge keys
 LARGEST = 1 << 17  # bytes; the option files here have less than 5000
+_NEAR = 0.75  # similarity of two names, of which one may be meant for the other
 
 
 def read_options(path: str, force_yml: Sequence[str] = ()) -> dict:
@@ -94,8 +96,23 @@ def _read_text(path: str, name: str) -> str:
 
 
 def _nearby(path: str) -> str:
-    near = did_you_mean(Path(path).name, [file.name for file in _option_files(Path(path).parent)])
-    return near or _files_in(Path(path).parent)
+    """What the user may have meant: a file beside this path, else a shipped file, that has nearly the same name."""
+    from .shipped import names
+
+    folder, stem = Path(path).parent, Path(path).stem
+    beside = {file.stem: file for file in _option_files(folder)}
+    if near := _near(stem, beside):
+        return f"; did you mean {plain(beside[near])}?"
+    shipped = {name.rpartition("/")[2]: name for name in reversed(names())}  # not paper/NAME if there is NAME
+    if near := _near(stem, shipped):
+        named = f"{folder.name}/{stem}"
+        name = named if named in names() else shipped[near]
+        return f"; basicsr options copy {name} makes options/{name}.yml"
+    return _files_in(folder) or "; basicsr options list shows the shipped files"
+
+
+def _near(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)), None)
 
 
 def _files_in(folder: Path) -> str:

@@ -104,9 +104,9 @@ def _mistakes(file: OptionFile, is_train: bool) -> Iterator[str]:
     yield from _mistakes_of_paths(file)
     metrics = (file.val.metrics if file.val else None) or {}
     if is_train and file.val and file.val.val_freq is None:
-        yield "the option file has no val:val_freq"
+        yield "val:val_freq is missing"
     if not is_train and file.val.save_img and "suffix" not in file.val.model_fields_set:
-        yield "the option file has no val:suffix (appended to the names of saved images; ~: the name of the test)"
+        yield "val:suffix is missing (appended to the names of saved images; ~: the name of the test)"
     if is_train and file.datasets.train and file.train.accum_iter > file.datasets.train.batch_size_per_gpu:
         batch = file.datasets.train.batch_size_per_gpu
         yield f"train:accum_iter: must be at most batch_size_per_gpu ({batch}), got {file.train.accum_iter}"

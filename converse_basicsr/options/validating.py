@@ -36,7 +36,7 @@ def _in_words(error: ErrorDetails, opt: object) -> str:
     """One line for an error of pydantic: the place in the file, what is wrong, and the value."""
     place, kind, message = _place(error, opt), error["type"], error["msg"]
     if kind == "missing":
-        return f"the option file has no {place}"
+        return f"{place} is missing"
     key = error.get("ctx", {}).get("key", "") if kind == "wrong" else ""
     where = ":".join(part for part in (place, key) if part)
     where = f"{where}: " if where else ""

@@ -59,6 +59,8 @@ def build_demo(root: str | os.PathLike = DEMO_ROOT, force: bool = False) -> bool
         UserError: scikit-image lacks a photograph, the folder cannot be written, or force would delete other files.
     """
     root = Path(root)
+    if root.is_file() and not force:
+        raise UserError(f"{root} is a file; give a folder, --root FOLDER")
     if root.exists() and not force:
         return False
     _check_own(root)

@@ -13,7 +13,7 @@ from basicsr.data import build_dataset
 from basicsr.models import build_model
 
 from ..checks import check_run
-from ..errors import UserError, in_one_line
+from ..errors import UserError, in_file, in_one_line
 from ..files.journal import JOURNAL, Journal
 from .experiment import note_options, only_run, prepare_folder
 from .finished_options import ONE, finish_options
@@ -40,6 +40,7 @@ class Start:
         force: rename an earlier experiment of this name and start again.
         debug: see finish_options.
         with_report: print a table and save figures at the end.
+        file: the option file, which messages about its options name; '' if there is none.
     """
 
     root: str = "."
@@ -47,6 +48,7 @@ class Start:
     force: bool = False
     debug: bool = False
     with_report: bool = True
+    file: str = ""
 
 
 def train(given: dict, start: Start, processes: Processes) -> int:
@@ -58,7 +60,8 @@ def train(given: dict, start: Start, processes: Processes) -> int:
     if not processes.is_first:
         processes.share(None)  # until rank 0 has checked the options
     else:
-        check_run(given, is_train=True)
+        with in_file(start.file):
+            check_run(given, is_train=True)
         processes.share(None)
     opt = finish_options(given, start.root, True, processes, start.debug)
     if not processes.is_first:

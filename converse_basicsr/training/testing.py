@@ -9,7 +9,7 @@ from basicsr.data import build_dataset
 from basicsr.models import build_model
 
 from ..checks import check_run
-from ..errors import UserError
+from ..errors import UserError, in_file
 from .experiment import archive, note_options, only_run
 from .finished_options import finish_options
 from .introduction import introduce
@@ -29,7 +29,8 @@ def test(given: dict, start: Start, processes: Processes) -> None:
         UserError: wrong input, or an error that the user can fix; says what.
     """
     if processes.is_first:
-        check_run(given, is_train=False)
+        with in_file(start.file):
+            check_run(given, is_train=False)
     opt = finish_options(given, start.root, False, processes, start.debug)
     folder = Path(opt["path"]["results_root"])
     if not processes.is_first:

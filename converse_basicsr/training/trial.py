@@ -15,7 +15,7 @@ from basicsr.data import build_dataset
 from basicsr.models import build_model
 
 from ..checks import check_run
-from ..errors import UserError
+from ..errors import UserError, in_file
 from .costs import Cost, Rate, memory_line, state_size
 from .finished_options import finish_options
 from .finite import not_finite, skipped_step
@@ -35,18 +35,20 @@ SHOWN = 8  # validation sets
 Lines = Iterator[tuple[str, str]]  # name and value of each finding, as soon as it is known
 
 
-def try_training(given: dict, root: str) -> Lines:
+def try_training(given: dict, root: str, file: str = "") -> Lines:
     """Check the options, run a few iterations and validate one image of each set as ``basicsr train`` would.
 
     Args:
         given: the options as read from the file.
         root: the folder that would hold experiments/.
+        file: the option file, which messages about its options name; '' if there is none.
 
     Raises:
         UserError: wrong input, a value is not finite, or memory is too small.
     """
     _check_root(Path(root))
-    check_run(given, is_train=True)
+    with in_file(file):
+        check_run(given, is_train=True)
     yield "options", "no mistake found in options and data"
     opt = finish_options(given, root, True)
     train = opt["train"]
@@ -67,10 +69,11 @@ def try_training(given: dict, root: str) -> Lines:
             yield "note", left_out
 
 
-def try_test(given: dict, root: str) -> Lines:
+def try_test(given: dict, root: str, file: str = "") -> Lines:
     """Check the options and restore one image of each set as ``basicsr test`` would. Arguments: see try_training."""
     _check_root(Path(root))
-    check_run(given, is_train=False)
+    with in_file(file):
+        check_run(given, is_train=False)
     yield "options", "no mistake found in options and data"
     opt = finish_options(given, root, False)
     with _prepared(opt) as where:

@@ -1,0 +1,12 @@
+"""Where a command may write."""
+
+from pathlib import Path
+
+from ..errors import UserError, plain
+
+
+def refuse_below_file(option: str, path: Path) -> None:
+    """Raise UserError, which names the option, if a part of this path above its last name is a file."""
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise UserError(f"{option}: {plain(path)} cannot be written: {plain(above)} is not a folder")
