@@ -129,7 +129,7 @@ def test_doctor_names_missing_extras_and_weights(in_tmp, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert re.search(r"^  onnx +lacks onnxruntime: pip install .+ \(for ONNX files\)$", printed, re.MULTILINE)
     assert re.search(r"^  converse_dncnn +not here: basicsr weights get converse_dncnn$", printed, re.MULTILINE)
-    folders = f"experiments/pretrained_models, {in_tmp}/cache/converse_basicsr/weights"
+    folders = f"., experiments/pretrained_models, {in_tmp}/cache/converse_basicsr/weights"
     assert re.search(rf"^  looked for in +{folders}$", printed, re.MULTILINE)
 
 
