@@ -8,8 +8,8 @@ from PIL import Image
 
 from converse_basicsr import converse2d, deconvolve
 from converse_basicsr.errors import UserError
-from converse_basicsr.inference.deconvolution import smoothed
 from converse_basicsr.ops import blur_decimate
+from converse_basicsr.ops.steps import smoothed
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (20, 28, 3), dtype=np.uint8)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from converse_basicsr import Converse2D, converse2d
-from converse_basicsr.inference.deconvolution import Deconvolution, smoothed
+from converse_basicsr.inference.deconvolution import Deconvolution
 from converse_basicsr.networks import (
     ConverseDnCNN,
     ConverseNet,
@@ -17,6 +17,7 @@ from converse_basicsr.networks import (
 )
 from converse_basicsr.networks.noise_level import noise_level
 from converse_basicsr.networks.smoothing import Smoothing
+from converse_basicsr.ops.steps import smoothed
 
 PUBLISHED = {
     "converse_dncnn": (ConverseDnCNN, 796_353),
@@ -252,15 +253,18 @@ def test_reuse_input_starts_as_repeated_deconvolution(scale):
 
 
 @pytest.mark.parametrize(("scale", "prior"), [(1, "nearest"), (2, "bicubic"), (3, "bicubic")])
-def test_smooth_prior_starts_as_the_deconvolution_in_steps(scale, prior):
+def test_networks_start_as_the_deconvolution_in_steps(scale, prior):
     torch.manual_seed(0)
     x, kernel = torch.rand(1, 3, 9, 8).double(), torch.rand(1, 1, 7, 7).double()
     kernel /= kernel.sum()
     expected = Deconvolution(kernel[0, 0].numpy(), 0.05, scale, borders="circular", steps=3).double()
     expected.psf = kernel  # which it holds in float32
     options = {"kernel_residual": True, "reuse_input": True, "smooth_prior": True, "prior": prior}
-    network = ConverseUSRNet(**TINY, num_iterations=3, **options).double()
-    torch.testing.assert_close(network(x, kernel, scale), expected(x), rtol=1e-5, atol=1e-5)
+    for network in (
+        ConverseUSRNet(**TINY, num_iterations=3, **options),
+        DeconvolutionResNet(**TINY, prior=prior, steps=3),
+    ):
+        torch.testing.assert_close(network.double()(x, kernel, scale), expected(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(2, 2), (3, 2), (40, 33)])

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..ops import converse2d
 from ..ops.prior import prior_image
+from ..ops.steps import converse2d_in_steps
 
 LAM = 0.02
 STEPS = 4
@@ -21,7 +21,7 @@ class Deconvolution(nn.Module):
     """Converse2D with a given blur kernel: the closed form as a deconvolution of images.
 
     The prior of the first step is the image itself, enlarged bicubically; that of each further step is the solution so
-    far, smoothed. Repeated without end, these steps minimise ||y - A x||^2 + lam <x, (1 - S) x>, with S the smoothing.
+    far, smoothed (ops/steps.py).
 
     Args:
         kernel: (kh, kw) with sum 1.
@@ -60,9 +60,8 @@ class Deconvolution(nn.Module):
         margin = 0 if self.borders == "circular" else MARGIN * max(self.psf.shape[-2:])
         y = F.pad(y, [margin] * 4, "replicate") if margin else y
         psf = self.psf.to(y)
-        x = converse2d(y, psf, self.lam, self.scale, prior_image(y, self.scale, "bicubic"))
-        for _ in range(self.steps - 1):
-            x = converse2d(y, psf, self.lam, self.scale, smoothed(x))
+        x0 = prior_image(y, self.scale, "bicubic")
+        x = converse2d_in_steps(y, psf, self.lam, self.scale, x0, self.steps)
         margin *= self.scale
         return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
 
@@ -96,15 +95,3 @@ def _lam_for(sigma: float, steps: int | None) -> float:
     if not 0 < sigma <= 255:
         raise UserError(f"sigma: must be above 0 and at most 255, got {sigma}")
     return (0.02 if steps == 1 else 0.06) * sigma  # about the best ones on Set5 (docs/restore.md)
-
-
-def smoothed(x: Tensor) -> Tensor:
-    """2 B x - B B x of (N, C, H, W), with B the circular 3x3 binomial filter: a weak low-pass."""
-    once = _binomial(x)
-    return 2 * once - _binomial(once)
-
-
-def _binomial(x: Tensor) -> Tensor:
-    for axis in (-2, -1):
-        x = x / 2 + (x.roll(1, axis) + x.roll(-1, axis)) / 4
-    return x

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from ..arguments import check_above_zero, check_count
-from ..ops import converse2d
 from ..ops.prior import check_prior
+from ..ops.steps import converse2d_in_steps
 from .upsampler_srresnet import ResidualBlock
 
 
@@ -20,13 +20,21 @@ class DeconvolutionResNet(nn.Module):
         num_block (int): Number of residual blocks of two 3x3 convolutions, 0 or more. Default: 7.
         lam (float): Weight of the prior in the deconvolution, above 0. Default: 0.05.
         prior (str): 'nearest', 'zero', 'bilinear' or 'bicubic', see Converse2D. Default: 'nearest'.
+        steps (int): How often the deconvolution is applied, 1 or more; the prior of a further step is the solution so
+            far, smoothed. Default: 1.
 
     Raises:
         ValueError: an argument is not valid; names it.
     """
 
     def __init__(
-        self, num_in_ch: int = 3, num_feat: int = 64, num_block: int = 7, lam: float = 0.05, prior: str = "nearest"
+        self,
+        num_in_ch: int = 3,
+        num_feat: int = 64,
+        num_block: int = 7,
+        lam: float = 0.05,
+        prior: str = "nearest",
+        steps: int = 1,
     ):
         super().__init__()
         check_count("num_in_ch", num_in_ch)
@@ -34,10 +42,12 @@ class DeconvolutionResNet(nn.Module):
         check_count("num_block", num_block, least=0)
         check_prior(prior)
         check_above_zero("lam", lam)
+        check_count("steps", steps)
         self.in_channels = num_in_ch
         self.scale = 1  # without the argument scale
         self.lam = lam
         self.prior = prior
+        self.steps = steps
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(num_feat) for _ in range(num_block)))
         self.conv_last = nn.Conv2d(num_feat, num_in_ch, 3, padding=1)
@@ -56,5 +66,6 @@ class DeconvolutionResNet(nn.Module):
             (N, num_in_ch, scale*h, scale*w).
         """
         psf = kernel.expand(-1, lq.shape[1], -1, -1)
-        x = converse2d(lq, psf, lq.new_full((1, lq.shape[1], 1, 1), self.lam), scale, self.prior)
+        lam = lq.new_full((1, lq.shape[1], 1, 1), self.lam)
+        x = converse2d_in_steps(lq, psf, lam, scale, self.prior, self.steps)
         return x + self.conv_last(self.body(torch.relu(self.conv_first(x))))
