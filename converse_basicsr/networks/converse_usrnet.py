@@ -15,6 +15,7 @@ from .initialisation import invert_pointwise
 from .kernel_net import KernelNet, delta, start_at_delta
 from .smoothing import Smoothing
 
+PUBLISHED_PSF_SIZE = 7
 RESIDUAL_LAM = 0.05  # regularisation weight at the start with kernel_residual, where the data step really deconvolves
 
 
@@ -139,6 +140,8 @@ class ConverseUSRNet(nn.Module):
         self.p = Denoiser(block() for _ in range(num_block))
         self.conv2 = PointwiseConv2d(num_feat, num_out_ch)
         self.kernel_residual = kernel_residual
+        # Adam changes every tap by about the same amount, so more taps would change a psf by more.
+        self.correction_scale = (PUBLISHED_PSF_SIZE / psf_size) ** 2
         self.reuse_input = reuse_input
         self.adapt_to_noise = adapt_to_noise
         if kernel_residual:
@@ -170,7 +173,7 @@ class ConverseUSRNet(nn.Module):
         for i, conv in enumerate(self.convs):
             psf = conv(embedding)
             if self.kernel_residual:
-                psf = psf + (kernel if i == 0 or self.reuse_input else delta(kernel))
+                psf = self.correction_scale * psf + (kernel if i == 0 or self.reuse_input else delta(kernel))
             if i == 0:
                 x = self.d(y, psf, scale, None, ratio)
             elif self.reuse_input:
