@@ -36,8 +36,8 @@ class ConverseUSRNet(nn.Module):
     returns its (upsampled) input. Random kernels would scramble it and slow training down.
 
     With kernel_residual, the MLP makes only corrections: the first data step takes the blur kernel plus a correction
-    for each channel, the later ones a delta plus a correction, scaled by (7 / psf_size)^2. They start at zero and the regularisation
-    weights at 0.05, so an untrained network is the exact regularised inverse of blur and decimation.
+    for each channel, the later ones a delta plus a correction, scaled by (7 / psf_size)^2. They start at zero and the
+    regularisation weights at 0.05, so an untrained network is the exact regularised inverse of blur and decimation.
 
     With reuse_input too, every data step goes back to the input: it inverts blur and decimation with the current
     features as the prior, as half-quadratic splitting does (Zhang et al., "Deep Unfolding Network for Image
