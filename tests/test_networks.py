@@ -252,6 +252,20 @@ def test_reuse_input_starts_as_repeated_deconvolution(scale):
     torch.testing.assert_close(network(x, kernel, scale), prior, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("psf_size", [7, 14])
+def test_corrections_of_the_kernel_shrink_with_the_number_of_taps(psf_size):
+    torch.manual_seed(0)
+    x, kernel = torch.rand(2, 3, 16, 15).double(), torch.rand(2, 1, psf_size, psf_size).double()
+    kernel /= kernel.sum((2, 3), keepdim=True)
+    network = ConverseUSRNet(**TINY, num_iterations=1, psf_size=psf_size, kernel_residual=True).double()
+    nn.init.constant_(network.convs[0].bias, 0.01)
+    for conv in (network.conv1, network.conv2):
+        nn.init.zeros_(conv.bias)  # a psf whose sum is not 1 would change it
+    corrected = kernel.expand(-1, 3, -1, -1) + 0.01 * (7 / psf_size) ** 2
+    expected = converse2d(x, corrected, torch.full((1, 3, 1, 1), 0.05).double(), 1, "nearest")
+    torch.testing.assert_close(network(x, kernel), expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(("scale", "prior"), [(1, "nearest"), (2, "bicubic"), (3, "bicubic")])
 def test_networks_start_as_the_deconvolution_in_steps(scale, prior):
     torch.manual_seed(0)
