@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import UserError
-from .extras import install
-
-NEWEST_PYTHON = (3, 12)  # that BasicSR builds on
+from .extras import require_basicsr
 
 
 @dataclass(frozen=True)
@@ -31,18 +29,6 @@ class Patch:
 
 _active: dict[str, bool] = {}  # patch name: whether it was needed; only patches already checked
 _keep_alive: list[object] = []  # definitions in torch.library live as long as their Library object
-
-
-def require_basicsr() -> None:
-    """Raise UserError if BasicSR is not installed. Nothing is imported."""
-    if importlib.util.find_spec("basicsr") is None:
-        version = sys.version_info[:2]
-        fix = (
-            f"{install('train')} --no-build-isolation (after torch, numpy, cython and setuptools)"
-            if version <= NEWEST_PYTHON
-            else f"release 1.4.2 does not build on Python {version[0]}.{version[1]}; use Python 3.10, 3.11 or 3.12"
-        )
-        raise UserError(f"BasicSR is not installed: {fix}")
 
 
 def load_basicsr() -> None:

@@ -4,8 +4,8 @@ import argparse
 import signal
 from pathlib import Path
 
-from ..compat import require_basicsr
 from ..errors import UserError
+from ..extras import require_basicsr
 from ..files.output_place import refuse_below_file
 from .allocator import keep_large_buffers
 from .option_file import add_option_file

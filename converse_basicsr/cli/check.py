@@ -2,8 +2,8 @@
 
 import argparse
 
-from ..compat import require_basicsr
 from ..errors import UserError
+from ..extras import require_basicsr
 from .allocator import keep_large_buffers
 from .option_file import EPILOG, add_option_file, given_file
 

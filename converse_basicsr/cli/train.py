@@ -3,8 +3,8 @@
 import argparse
 import os
 
-from ..compat import require_basicsr
 from ..errors import UserError
+from ..extras import require_basicsr
 from .allocator import keep_large_buffers
 from .option_file import EPILOG, add_option_file, given_file
 from .output import lasting_output
